@@ -1,0 +1,7 @@
+//! Two ends in virtual time: a connection of ours, and a client made of str0m with full ICE.
+
+mod client_offers;
+mod data;
+mod pair;
+mod paths;
+mod server_offers;

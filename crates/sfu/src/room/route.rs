@@ -1,0 +1,229 @@
+//! The way of a packet inside a room: in from a publisher's connection or a link, out to subscriptions and links.
+
+use std::sync::{Arc, LazyLock};
+
+use crate::api::{PeerId, TrackId};
+use crate::connection::{DownPacket, UpPacket};
+use crate::connections::Up;
+use crate::context::Context;
+use crate::forwarder::Verdict;
+use crate::keyframes::Throttle;
+use crate::link::LinkBody;
+use crate::packet::{FrameInfo, LayerIndex, TrackPacket};
+
+use super::Room;
+use super::track::{Origin, Subscription, Track};
+
+/// Packets of one track that a batch may bring; the receive batch is smaller.
+const PENDING_MAX: usize = 256;
+
+/// The payload of a packet of which only the number is needed.
+static NOTHING: LazyLock<Arc<[u8]>> = LazyLock::new(|| Arc::from([]));
+
+impl Room {
+    /// From the publisher's own connection: named, read once, and put with the others of its batch. True: this track
+    /// has work now.
+    pub(crate) fn packet_in(
+        &mut self,
+        publisher: PeerId,
+        up: &Up,
+        packet: UpPacket,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(track) = self.tracks.get_mut(&up.track) else {
+            cx.counters.rtp_dropped += 1;
+            return false;
+        };
+        let encoding = match packet.rid {
+            Some(rid) => up.rids.iter().position(|known| *known == rid).unwrap_or(0),
+            None => 0,
+        };
+        let Some(state) = track.encodings.get_mut(encoding) else {
+            cx.counters.rtp_dropped += 1;
+            return false;
+        };
+        let frame = state.inspector.inspect(
+            packet.codec,
+            &packet.payload,
+            packet.extensions.dependency_descriptor().map(|d| &**d),
+        );
+        if let Some((level, _)) = packet.extensions.audio_level() {
+            self.speakers
+                .observe(publisher, up.track, level, cx.now.instant);
+        }
+        let packet = TrackPacket {
+            track: up.track,
+            encoding: LayerIndex(u8::try_from(encoding).unwrap_or(u8::MAX)),
+            codec: packet.codec,
+            seq: packet.seq,
+            time: packet.time,
+            marker: packet.marker,
+            payload: packet.payload,
+            extensions: if crate::codec::needs_descriptor(packet.codec) {
+                packet.extensions
+            } else {
+                packet.extensions.without_descriptor()
+            },
+            frame,
+            arrived: packet.arrived,
+            captured: packet.captured,
+        };
+        self.take_in(packet, cx)
+    }
+
+    /// A packet of a local or remote track joins its batch.
+    pub(super) fn take_in(&mut self, packet: TrackPacket, cx: &mut Context<'_>) -> bool {
+        let id = packet.track;
+        let Some(track) = self.tracks.get_mut(&id) else {
+            cx.counters.rtp_dropped += 1;
+            return false;
+        };
+        let woke = track.observe(&packet);
+        if track.pending.len() >= PENDING_MAX {
+            cx.counters.rtp_dropped += 1;
+            return true;
+        }
+        track.pending.push(packet);
+        // It may be the key frame that the new choice needs: `forward` asks if it was not.
+        if woke {
+            self.aim(id, cx);
+        }
+        true
+    }
+
+    /// Everything that the batch brought for one track: to each subscriber all of it, to each shard once.
+    pub(crate) fn forward(&mut self, id: TrackId, cx: &mut Context<'_>) {
+        let room = self.id();
+        let Some(track) = self.tracks.get_mut(&id) else {
+            return;
+        };
+        let mut packets = std::mem::take(&mut track.pending);
+        for subscription in &mut track.subscriptions {
+            write_all(subscription, &packets, cx);
+        }
+        if let Origin::Local { wants, .. } = &track.origin {
+            for (shard, mask) in wants.clone() {
+                let wanted: Vec<TrackPacket> = packets
+                    .iter()
+                    .filter(|packet| is_in(mask, packet.encoding))
+                    .cloned()
+                    .collect();
+                if !wanted.is_empty() {
+                    cx.counters.link_packets_out += u64::try_from(wanted.len()).unwrap_or(0);
+                    cx.link(shard, room, LinkBody::Packets(wanted));
+                }
+            }
+        }
+        packets.clear();
+        track.pending = packets;
+        if track.needs_keyframe() {
+            self.ask_keyframes(id, cx);
+        }
+    }
+}
+
+impl Track {
+    /// Notes what the packet says of its encoding. True: it was silent before, so layers may be chosen anew.
+    fn observe(&mut self, packet: &TrackPacket) -> bool {
+        let was_live = self.is_live_by_packets(packet.encoding, packet.arrived);
+        let FrameInfo {
+            keyframe,
+            spatial_count,
+            ..
+        } = packet.frame;
+        if let Some(encoding) = self.encodings.get_mut(usize::from(packet.encoding.0)) {
+            if encoding.last_packet.is_none() {
+                // What was asked before there was a stream to ask on did not reach the sender.
+                encoding.throttle = Throttle::default();
+            }
+            encoding.last_packet = Some(packet.arrived);
+            if keyframe {
+                encoding.throttle.satisfied();
+            }
+        }
+        let grew = spatial_count > self.spatial_count;
+        self.spatial_count = self.spatial_count.max(spatial_count);
+        !was_live || grew
+    }
+
+    fn is_live_by_packets(&self, encoding: LayerIndex, now: std::time::Instant) -> bool {
+        self.encodings
+            .get(usize::from(encoding.0))
+            .is_some_and(|e| e.last_packet.is_some())
+            && self.is_live(encoding, now)
+    }
+
+    fn needs_keyframe(&self) -> bool {
+        self.subscriptions.iter().any(|subscription| {
+            subscription.ready && subscription.forwarder.keyframe_wanted().is_some()
+        })
+    }
+}
+
+/// One subscriber's share of a batch. Nothing is drained here: that happens once, when all is written.
+fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut Context<'_>) {
+    let count = u64::try_from(packets.len()).unwrap_or(0);
+    cx.counters.forwards += count;
+    if !subscription.ready {
+        cx.counters.rtp_unwanted += count;
+        return;
+    }
+    let slot = subscription.slot;
+    let key = subscription.key;
+    let forwarder = &mut subscription.forwarder;
+    let Some(entry) = cx.connections.get_mut(slot).filter(|entry| !entry.faulted) else {
+        cx.counters.rtp_unforwarded += count;
+        return;
+    };
+    let counters = &mut *cx.counters;
+    let wrote = entry.guard(|connection| {
+        let mut wrote = false;
+        for packet in packets {
+            let rewrite = match forwarder.forward(packet) {
+                Verdict::Send(rewrite) => rewrite,
+                Verdict::Unwanted => {
+                    counters.rtp_unwanted += 1;
+                    continue;
+                }
+                Verdict::Dropped => {
+                    counters.rtp_unforwarded += 1;
+                    continue;
+                }
+            };
+            let down = DownPacket {
+                codec: packet.codec,
+                seq: rewrite.seq,
+                time: rewrite.time,
+                marker: rewrite.marker,
+                payload: if rewrite.empty {
+                    &NOTHING
+                } else {
+                    &packet.payload
+                },
+                extensions: &packet.extensions,
+                captured: packet.captured,
+                nackable: rewrite.nackable,
+                vp8: rewrite.vp8,
+                descriptor: rewrite.descriptor,
+            };
+            if connection.write(key, &down) {
+                counters.rtp_out += 1;
+                counters.rtp_out_bytes += u64::try_from(packet.payload.len()).unwrap_or(0);
+                wrote = true;
+            } else {
+                counters.rtp_unforwarded += 1;
+            }
+        }
+        wrote
+    });
+    if wrote != Some(false) {
+        cx.connections.mark(slot);
+    }
+}
+
+fn is_in(mask: u8, encoding: LayerIndex) -> bool {
+    mask & 1_u8.checked_shl(u32::from(encoding.0)).unwrap_or(0) != 0
+}
+
+/// Keeps the hot path's packet small enough to be copied to several shards.
+const _: () = assert!(size_of::<TrackPacket>() <= 512 && size_of::<Arc<[u8]>>() == 16);

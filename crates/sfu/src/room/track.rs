@@ -1,0 +1,214 @@
+//! A published track as this shard sees it: its encodings, its subscriptions here, and the shards that want it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::api::{Codec, LayerWish, PeerId, Preference, Publication, ShardId, TrackId};
+use crate::codec::Inspector;
+use crate::connection::{DownKey, Section};
+use crate::forwarder::{Forwarder, Target};
+use crate::io::Slot;
+use crate::keyframes::Throttle;
+use crate::packet::{LayerIndex, TrackPacket};
+
+/// An encoding that has been silent for so long is not offered to subscribers, unless it was only just asked for.
+const SILENCE_MAX: Duration = Duration::from_millis(1_500);
+pub(super) const ENCODINGS_MAX: usize = 8;
+
+pub(crate) struct Track {
+    pub(super) publication: Arc<Publication>,
+    pub(super) publisher: PeerId,
+    pub(super) origin: Origin,
+    pub(super) encodings: Vec<Encoding>,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) spatial_count: u8,
+    /// Arrived in this batch, not yet forwarded.
+    pub(super) pending: Vec<TrackPacket>,
+    /// Told to the publisher last.
+    pub(super) wishes: Vec<LayerWish>,
+    /// Since when fewer layers are wanted than the publisher was told.
+    pub(super) wishes_shrunk_since: Option<Instant>,
+    pub(super) was_watched: bool,
+}
+
+pub(super) enum Origin {
+    Local {
+        slot: Slot,
+        section: Section,
+        wants: Vec<(ShardId, u8)>,
+    },
+    /// `wanted`: what its shard was told last.
+    Remote { shard: ShardId, wanted: u8 },
+}
+
+pub(super) struct Encoding {
+    pub(super) inspector: Inspector,
+    pub(super) throttle: Throttle,
+    pub(super) last_packet: Option<Instant>,
+    /// Somebody began to want it.
+    pub(super) wanted_since: Option<Instant>,
+}
+
+pub(super) struct Subscription {
+    pub(super) peer: PeerId,
+    pub(super) slot: Slot,
+    pub(super) key: DownKey,
+    /// The section is negotiated and the transport is up.
+    pub(super) ready: bool,
+    pub(super) forwarder: Forwarder,
+    pub(super) preference: Preference,
+}
+
+impl Track {
+    pub(super) fn new(
+        publication: Arc<Publication>,
+        publisher: PeerId,
+        origin: Origin,
+        now: Instant,
+    ) -> Self {
+        let count = publication
+            .layers
+            .iter()
+            .filter(|layer| layer.rid.is_some())
+            .count();
+        let encodings = (0..count.clamp(1, ENCODINGS_MAX))
+            .map(|_| Encoding {
+                inspector: Inspector::default(),
+                throttle: Throttle::default(),
+                last_packet: None,
+                wanted_since: Some(now),
+            })
+            .collect();
+        Self {
+            publication,
+            publisher,
+            origin,
+            encodings,
+            subscriptions: Vec::new(),
+            spatial_count: 1,
+            pending: Vec::new(),
+            wishes: Vec::new(),
+            wishes_shrunk_since: None,
+            was_watched: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> TrackId {
+        self.publication.id
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.origin, Origin::Local { .. })
+    }
+
+    pub(crate) fn subscriptions_count(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    pub(super) fn codec(&self) -> Option<Codec> {
+        self.publication.codec
+    }
+
+    pub(super) fn has_sent(&self) -> bool {
+        let mut encodings = self.encodings.iter();
+        encodings.any(|encoding| encoding.last_packet.is_some())
+    }
+
+    pub(super) fn subscription(&self, peer: PeerId) -> Option<&Subscription> {
+        self.subscriptions
+            .iter()
+            .find(|subscription| subscription.peer == peer)
+    }
+
+    pub(super) fn subscription_mut(&mut self, peer: PeerId) -> Option<&mut Subscription> {
+        self.subscriptions
+            .iter_mut()
+            .find(|subscription| subscription.peer == peer)
+    }
+
+    /// Is it being sent, or may it be about to?
+    pub(super) fn is_live(&self, encoding: LayerIndex, now: Instant) -> bool {
+        let Some(encoding) = self.encodings.get(usize::from(encoding.0)) else {
+            return false;
+        };
+        let recent = |at: Option<Instant>| {
+            at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_MAX)
+        };
+        recent(encoding.last_packet) || recent(encoding.wanted_since)
+    }
+
+    /// The layer that a subscriber should get now.
+    pub(super) fn choose(&self, preference: &Preference, now: Instant) -> Option<Target> {
+        crate::forwarder::choose(
+            preference,
+            self.layers(),
+            |layer| self.is_live(layer, now),
+            self.spatial_count,
+        )
+    }
+
+    /// The layer it would get if the publisher sent all of them.
+    pub(super) fn desire(&self, preference: &Preference) -> Option<Target> {
+        crate::forwarder::choose(preference, self.layers(), |_| true, self.spatial_count)
+    }
+
+    fn layers(&self) -> &[crate::api::LayerInfo] {
+        &self.publication.layers
+    }
+
+    /// Bit per encoding that somebody on this shard wants or still gets.
+    pub(super) fn wanted_mask(&self, now: Instant) -> u8 {
+        let bit = |layer: LayerIndex| 1_u8.checked_shl(u32::from(layer.0)).unwrap_or(0);
+        let mut mask = 0;
+        for subscription in &self.subscriptions {
+            for target in [
+                self.desire(&subscription.preference),
+                self.choose(&subscription.preference, now),
+            ] {
+                mask |= target.map_or(0, |target| bit(target.encoding));
+            }
+            if subscription.forwarder.target().is_some() {
+                mask |= subscription.forwarder.current().map_or(0, bit);
+            }
+        }
+        mask
+    }
+
+    /// The highest quality that anybody wants: of the subscribers here, and of the encodings that other shards want.
+    pub(super) fn quality_wanted(&self) -> Option<u8> {
+        let quality_of = |layer: LayerIndex| {
+            self.layers()
+                .get(usize::from(layer.0))
+                .map_or(2, |layer| layer.quality)
+        };
+        let here = self
+            .subscriptions
+            .iter()
+            .filter_map(|subscription| self.desire(&subscription.preference))
+            .map(|target| {
+                if self.encodings.len() > 1 {
+                    quality_of(target.encoding)
+                } else {
+                    quality_of(LayerIndex(
+                        target.spatial.min(self.spatial_count.saturating_sub(1)),
+                    ))
+                }
+            });
+        let there = match &self.origin {
+            Origin::Local { wants, .. } => wants
+                .iter()
+                .filter(|(_, mask)| *mask != 0)
+                .map(|(_, mask)| {
+                    let highest = LayerIndex(u8::try_from(mask.ilog2()).unwrap_or(0));
+                    if self.encodings.len() > 1 {
+                        quality_of(highest)
+                    } else {
+                        2
+                    }
+                })
+                .max(),
+            Origin::Remote { .. } => None,
+        };
+        here.max().max(there)
+    }
+}
