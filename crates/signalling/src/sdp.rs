@@ -1,0 +1,122 @@
+//! What little a dialect wants to know of a client's offer: whose it is, what it asks for, which codec comes first (RFC 8866).
+
+use madang_sfu::api::Codec;
+
+/// An offer that waits for its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) sdp: String,
+    /// Who offers, by the `o=` line: name and number of the session.
+    pub(crate) session: String,
+    /// Sections that would receive.
+    pub(crate) video: usize,
+    pub(crate) audio: usize,
+}
+
+impl Offer {
+    /// Never fails: what cannot be read is refused by who reads it in earnest.
+    pub(crate) fn read(sdp: String, codec: Option<Codec>) -> Self {
+        let sdp = match codec {
+            Some(codec) => preferring(&sdp, codec),
+            None => sdp,
+        };
+        let (head, sections) = sections(&sdp);
+        let session = head.iter().find_map(|line| line.strip_prefix("o="));
+        let session = session.unwrap_or_default();
+        let default = flow(&head).unwrap_or(true);
+        let receiving = |kind: &str| {
+            let fitting = sections.iter().filter(|section| {
+                let media = section.first().and_then(|line| line.strip_prefix(kind));
+                let is_open = media.is_some_and(|rest| !rest.starts_with("0 "));
+                is_open && flow(section).unwrap_or(default)
+            });
+            fitting.count()
+        };
+        let (video, audio) = (receiving("m=video "), receiving("m=audio "));
+        Self {
+            session: session.split(' ').take(2).collect::<Vec<_>>().join(" "),
+            video,
+            audio,
+            sdp,
+        }
+    }
+
+    pub(crate) fn sections(&self) -> usize {
+        self.video + self.audio
+    }
+}
+
+/// Whether the offerer receives.
+fn flow(lines: &[&str]) -> Option<bool> {
+    lines.iter().find_map(|line| match *line {
+        "a=sendrecv" | "a=recvonly" => Some(true),
+        "a=sendonly" | "a=inactive" => Some(false),
+        _ => None,
+    })
+}
+
+/// The session's lines, and those of each section, without their ends.
+fn sections(sdp: &str) -> (Vec<&str>, Vec<Vec<&str>>) {
+    let mut head = Vec::new();
+    let mut sections: Vec<Vec<&str>> = Vec::new();
+    for line in sdp.lines() {
+        if line.starts_with("m=") {
+            sections.push(vec![line]);
+        } else if let Some(section) = sections.last_mut() {
+            section.push(line);
+        } else {
+            head.push(line);
+        }
+    }
+    (head, sections)
+}
+
+/// The same with the payload types of a codec first in the sections that have it: the answer keeps the order.
+fn preferring(sdp: &str, codec: Codec) -> String {
+    let name = codec.mime().trim_start_matches("video/");
+    let (head, sections) = sections(sdp);
+    let mut text = String::with_capacity(sdp.len());
+    let mut put = |line: &str| {
+        text.push_str(line);
+        text.push_str("\r\n");
+    };
+    for line in head {
+        put(line);
+    }
+    for section in sections {
+        let mut lines = section.iter();
+        if let Some(media) = lines.next() {
+            put(&reordered(media, &section, name));
+        }
+        for line in lines {
+            put(line);
+        }
+    }
+    text
+}
+
+fn reordered(media: &str, section: &[&str], name: &str) -> String {
+    let wished: Vec<&str> = section
+        .iter()
+        .filter_map(|line| line.strip_prefix("a=rtpmap:")?.split_once(' '))
+        .filter(|(_, map)| {
+            let codec = map.split('/').next().unwrap_or_default();
+            codec.eq_ignore_ascii_case(name)
+        })
+        .map(|(payload, _)| payload)
+        .collect();
+    let words: Vec<&str> = media.split(' ').collect();
+    let Some((fixed, payloads)) = words.split_at_checked(3) else {
+        return media.to_owned();
+    };
+    if !media.starts_with("m=video ") {
+        return media.to_owned();
+    }
+    let (first, rest): (Vec<&str>, Vec<&str>) = payloads
+        .iter()
+        .partition(|payload| wished.contains(payload));
+    [fixed, &first, &rest].concat().join(" ")
+}
+
+#[cfg(test)]
+mod tests;
