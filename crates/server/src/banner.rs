@@ -1,0 +1,164 @@
+//! What is said at the start.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::App;
+use crate::config::{DEV_KEY, DEV_SECRET};
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    pub is_terminal: bool,
+    pub is_korean: bool,
+}
+
+impl Style {
+    pub fn of_process() -> Self {
+        let language = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .find(|value| !value.is_empty());
+        Self {
+            is_terminal: std::io::stdout().is_terminal(),
+            is_korean: language.is_some_and(|language| language.starts_with("ko")),
+        }
+    }
+
+    fn loud(self, text: &str) -> String {
+        if self.is_terminal {
+            format!("\x1b[1;33m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn strong(self, text: &str) -> String {
+        if self.is_terminal {
+            format!("\x1b[1m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Where to go, which ports are used, what was found out about the network.
+pub fn banner(app: &App, style: Style) -> String {
+    let (config, url) = (app.config(), app.url());
+    let mut text = String::new();
+    let mut line = |what: &str, value: &str| {
+        writeln!(text, "  {what:<11}{value}").expect("writing to a string");
+    };
+    line("madang", env!("CARGO_PKG_VERSION"));
+    line("open", &style.strong(&url));
+    if style.is_korean {
+        line(
+            "",
+            "마당이 열렸습니다. 위 주소를 브라우저에서 여세요. 끝내려면 Ctrl-C.",
+        );
+    }
+    let tcp: Vec<String> = app.addresses().iter().map(|a| a.ip().to_string()).collect();
+    let port = app.addresses().first().map_or(0, SocketAddr::port);
+    line(
+        "ports",
+        &format!(
+            "{port}/tcp (the app, signalling, the API) at {}",
+            tcp.join(", ")
+        ),
+    );
+    line(
+        "",
+        &format!(
+            "{}/udp (all media), {}",
+            app.udp_port(),
+            shards(config.shards)
+        ),
+    );
+    for (program, addresses) in app.compat_addresses() {
+        let tcp: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        line(program, &format!("{} (TCP)", tcp.join(", ")));
+    }
+    line("network", &network(app));
+    if let Some(remedy) = unreachable(app) {
+        line("", remedy);
+    }
+    if config.dev {
+        line(
+            "invite",
+            "copy the link in the app; whoever opens it types a name and is in",
+        );
+        let who = if config.bind.is_loopback() {
+            "Reachable from this machine only."
+        } else {
+            "WHOEVER REACHES THIS PORT MAY JOIN ANY ROOM AS ANYBODY."
+        };
+        let keys = if config.keys.contains_key(DEV_KEY) {
+            format!(" Key {DEV_KEY}, secret {DEV_SECRET}.")
+        } else {
+            String::new()
+        };
+        line("", &style.loud(&format!("DEVELOPMENT MODE.{keys} {who}")));
+    } else {
+        line(
+            "invite",
+            &format!("madang token --room courtyard --identity kim --link {url}"),
+        );
+    }
+    for name in config
+        .weak_keys()
+        .filter(|name| !config.dev || *name != DEV_KEY)
+    {
+        let warning =
+            format!("The secret of key {name} is short: use at least 32 random characters.");
+        line("", &style.loud(&warning));
+    }
+    text
+}
+
+/// What clients are told to send media to.
+fn network(app: &App) -> String {
+    let ips: Vec<String> = app
+        .candidates()
+        .iter()
+        .map(|a| a.ip().to_string())
+        .collect();
+    let source = if app.config().announce.is_empty() {
+        "found at this machine"
+    } else {
+        "as announced"
+    };
+    format!("media at {} ({source})", ips.join(", "))
+}
+
+/// Who may not get media here, and what to do.
+fn unreachable(app: &App) -> Option<&'static str> {
+    let ips = || app.candidates().iter().map(SocketAddr::ip);
+    if ips().all(|ip| ip.is_loopback()) {
+        Some("No other address: media works on this machine only. Name one with --announce.")
+    } else if !app.config().bind.is_loopback() && !ips().any(is_public) {
+        Some(
+            "No public address: to reach people outside, forward the UDP port and name yours with --announce.",
+        )
+    } else {
+        None
+    }
+}
+
+/// Not of the special ranges that machines behind a router have (RFC 6890).
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared)
+        }
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unique_local()),
+    }
+}
+
+fn shards(count: u8) -> String {
+    match count {
+        1 => "1 shard".to_owned(),
+        count => format!("{count} shards"),
+    }
+}

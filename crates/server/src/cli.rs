@@ -1,0 +1,170 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Flags;
+
+/// A courtyard for people and media: rooms with audio, video, chat and data, in one program.
+#[derive(Debug, Parser)]
+#[command(name = "madang", version, propagate_version = true)]
+#[command(after_help = "Start here:  madang serve      then open http://localhost:7880")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the server: the app, signalling, the API and all media.
+    Serve(Serve),
+    /// Make an access token for one person and one room, and print it.
+    Token(Box<Token>),
+    /// Print every setting, commented, with its default.
+    Config(PrintConfig),
+}
+
+/// Without any flag: development mode, reachable from this machine only.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every setting can also come from the file or a variable; `madang config` lists them.\n\
+                        Flags win over variables, variables over the file."
+)]
+pub struct Serve {
+    /// Settings are read from this TOML file.
+    #[arg(long, value_name = "FILE", env = "MADANG_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// TCP port of the app, of signalling and of the API [default: 7880].
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// UDP port of all media [default: 7882].
+    #[arg(long, value_name = "PORT")]
+    udp_port: Option<u16>,
+    /// Addresses to listen at, parted by commas [default: loopback in development mode, else all].
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    bind: Option<Vec<IpAddr>>,
+    /// Addresses that clients reach the media port at, when it is behind address translation.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    announce: Option<Vec<IpAddr>>,
+    /// Threads that forward media, 1 to 64.
+    #[arg(long, value_name = "N")]
+    shards: Option<u8>,
+    /// Development mode: the key devkey with the secret "secret" is valid, and the app hands out tokens.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    dev: Option<bool>,
+    /// error, warn, info, debug, trace, or a filter.
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Serve the app from this folder instead of the one inside the program.
+    #[arg(long, value_name = "DIR")]
+    web_dir: Option<PathBuf>,
+    /// Open the ports that older programs know: 8267, 8443, 3030, 8080.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "MADANG_COMPAT", value_parser = clap::builder::BoolishValueParser::new())]
+    compat: Option<bool>,
+}
+
+impl From<Settings> for Flags {
+    fn from(settings: Settings) -> Self {
+        Self {
+            port: settings.port,
+            udp_port: settings.udp_port,
+            shards: settings.shards,
+            bind: settings.bind,
+            announce: settings.announce,
+            dev: settings.dev,
+            log_level: settings.log_level,
+            web_dir: settings.web_dir,
+            compat: settings.compat,
+        }
+    }
+}
+
+/// The key is the first one of the settings; in development mode it is devkey.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    madang token --room courtyard --identity kim\n  \
+    madang token --room courtyard --identity kim --link https://meet.example.org")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
+pub struct Token {
+    #[arg(hide = true)]
+    pub action: Option<TokenAction>,
+    /// The room it is good for.
+    #[arg(long, value_name = "NAME")]
+    pub room: String,
+    /// Who it is for: unique in the room.
+    #[arg(long, value_name = "ID")]
+    pub identity: String,
+    /// How the others see them [default: the identity].
+    #[arg(long)]
+    pub name: Option<String>,
+    /// How long it can be used to join, such as 30m, 6h, 7d.
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = parse_duration)]
+    pub ttl: Duration,
+    /// May not send audio, video or data.
+    #[arg(long)]
+    pub no_publish: bool,
+    /// May not see or hear others.
+    #[arg(long)]
+    pub no_subscribe: bool,
+    /// The others do not see them.
+    #[arg(long)]
+    pub hidden: bool,
+    /// May moderate the room by the API, and make, list and end rooms.
+    #[arg(long)]
+    pub admin: bool,
+    /// May change their own name and attributes.
+    #[arg(long)]
+    pub can_update_metadata: bool,
+    /// Print an invite link to the app instead of the bare token.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://localhost:7880", visible_alias = "url")]
+    pub link: Option<String>,
+    /// Sign with this key [default: the first of the settings].
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+    /// Settings are read from this TOML file.
+    #[arg(long, value_name = "FILE", env = "MADANG_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TokenAction {
+    Create,
+}
+
+#[derive(Debug, Args)]
+pub struct PrintConfig {
+    /// As the page docs/config.md.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; write 90s, 30m, 6h or 7d");
+    let (number, unit) =
+        text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let seconds = number.checked_mul(unit_s).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,376 @@
+//! Configuration: [`Raw`] is what was written, [`Config`] what holds. The order is default, file, environment, flags:
+//! what comes later wins.
+
+mod document;
+mod raw;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use document::{commented_toml, markdown};
+pub use sources::{Flags, load};
+
+pub(crate) use raw::Raw;
+
+/// The key of development mode. Everybody knows it.
+pub const DEV_KEY: &str = "devkey";
+pub const DEV_SECRET: &str = "secret";
+/// Shorter secrets can be guessed from one token (RFC 7518 §3.2 asks for the size of the hash).
+pub const SECRET_CHARS_MIN: usize = 32;
+const SHARDS_MAX: u8 = 64;
+/// Up to so many cores one shard leaves more for everything else than two would win.
+const CORES_OF_ONE_SHARD: usize = 4;
+
+/// What holds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub port: u16,
+    pub bind: Bind,
+    pub udp_port: u16,
+    pub shards: u8,
+    /// Empty: those of the network interfaces.
+    pub announce: Vec<IpAddr>,
+    pub dev: bool,
+    pub keys: BTreeMap<String, Secret>,
+    pub rooms: Rooms,
+    pub limits: Limits,
+    pub log: Log,
+    pub web: Web,
+    pub compat: Compat,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bind {
+    pub addresses: Vec<IpAddr>,
+    /// Chosen by us: those that this machine does not have are left out.
+    pub is_default: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Rooms {
+    pub auto_create: bool,
+    pub empty_timeout: Duration,
+    pub departure_timeout: Duration,
+    pub peers_max: Option<u32>,
+    pub peers_per_shard: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub sessions_max: u32,
+    pub connections_max: u32,
+    pub connections_per_ip_max: Option<u32>,
+    pub joins_per_ip_per_minute: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Web {
+    pub dir: Option<PathBuf>,
+}
+
+/// The doors for older programs.
+#[derive(Debug, Clone, Default)]
+pub struct Compat {
+    /// Rooms that they enter without a token. In development mode: all.
+    pub rooms: Vec<String>,
+    /// Let into any room.
+    pub tokens: Vec<Secret>,
+    /// Pages of other hosts that may use the doors.
+    pub origins: Vec<String>,
+    pub spider: CompatPort,
+    pub kurento: CompatPort,
+    pub signalling: CompatSignalling,
+    pub sfu: CompatPort,
+    pub tls: CompatTls,
+}
+
+/// None: no port of its own. 0: any free one.
+#[derive(Debug, Clone, Default)]
+pub struct CompatPort {
+    pub port: Option<u16>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct CompatSignalling {
+    pub port: Option<u16>,
+    pub tokens: Vec<Secret>,
+}
+
+/// Both or none: then a certificate is made at the start.
+#[derive(Debug, Clone, Default)]
+pub struct CompatTls {
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+/// Never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+/// What is wrong with the configuration, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {error}")]
+    File {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{path}: {message}")]
+    Toml { path: PathBuf, message: String },
+    #[error("{name}: {message}")]
+    Variable { name: String, message: String },
+    #[error("{key}: {message}")]
+    Value { key: &'static str, message: String },
+    #[error(
+        "no keys are set, and the server would be reachable from other machines ({addresses}).\n\
+         Either set keys: MADANG_KEYS=\"name: a secret of at least 32 characters\", or [keys] in the file;\n\
+         or say `--dev` if whoever reaches this port may join any room as anybody"
+    )]
+    Open { addresses: String },
+    #[error(
+        "no keys are set and development mode is off: nobody could join. Set [keys], or MADANG_KEYS"
+    )]
+    NoKeys,
+}
+
+impl Config {
+    pub(crate) fn resolve(raw: Raw) -> Result<Self, ConfigError> {
+        let configured_keys = raw.keys.unwrap_or_default();
+        let (dev, bind) = access(raw.dev, raw.bind, configured_keys.is_empty())?;
+        let keys = if dev && configured_keys.is_empty() {
+            BTreeMap::from([(DEV_KEY.to_owned(), Secret::new(DEV_SECRET))])
+        } else {
+            configured_keys
+        };
+        if let Some(name) = keys.iter().find_map(|(name, secret)| {
+            (name.trim().is_empty() || secret.reveal().is_empty()).then_some(name)
+        }) {
+            let message = format!("neither a key's name nor its secret can be empty ({name:?})");
+            return Err(ConfigError::Value {
+                key: "keys",
+                message,
+            });
+        }
+        Ok(Self {
+            port: raw.port.unwrap_or(7880),
+            bind,
+            udp_port: raw.udp_port.unwrap_or(7882),
+            shards: shards(raw.shards)?,
+            announce: raw.announce.unwrap_or_default(),
+            dev,
+            keys,
+            rooms: Rooms::resolve(&raw.rooms)?,
+            limits: Limits {
+                sessions_max: positive(
+                    "limits.sessions_max",
+                    raw.limits.sessions_max.unwrap_or(10_000),
+                )?,
+                connections_max: positive(
+                    "limits.connections_max",
+                    raw.limits.connections_max.unwrap_or(20_000),
+                )?,
+                connections_per_ip_max: limit(raw.limits.connections_per_ip_max, 2_000),
+                joins_per_ip_per_minute: limit(raw.limits.joins_per_ip_per_minute, 3_000),
+            },
+            log: Log {
+                level: raw.log.level.unwrap_or_else(|| "info".to_owned()),
+                format: raw.log.format.unwrap_or_default(),
+            },
+            web: Web { dir: raw.web.dir },
+            compat: Compat::resolve(raw.compat)?,
+        })
+    }
+
+    /// Development mode on loopback and any free port: for tests and benchmarks in the same process.
+    pub fn for_tests() -> Self {
+        let raw = Raw {
+            port: Some(0),
+            udp_port: Some(0),
+            shards: Some(1),
+            dev: Some(true),
+            bind: Some(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
+            ..Raw::default()
+        };
+        Self::resolve(raw).expect("nothing here can be refused")
+    }
+
+    /// Keys whose secret is shorter than it should be.
+    pub fn weak_keys(&self) -> impl Iterator<Item = &str> {
+        self.keys
+            .iter()
+            .filter(|(_, secret)| secret.reveal().len() < SECRET_CHARS_MIN)
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+impl Rooms {
+    fn resolve(raw: &raw::Rooms) -> Result<Self, ConfigError> {
+        Ok(Self {
+            auto_create: raw.auto_create.unwrap_or(true),
+            empty_timeout: Duration::from_secs(raw.empty_timeout_s.unwrap_or(300).into()),
+            departure_timeout: Duration::from_secs(raw.departure_timeout_s.unwrap_or(20).into()),
+            peers_max: limit(raw.peers_max, 0),
+            peers_per_shard: positive("rooms.peers_per_shard", raw.peers_per_shard.unwrap_or(500))?,
+        })
+    }
+}
+
+impl Compat {
+    fn resolve(raw: raw::Compat) -> Result<Self, ConfigError> {
+        let is_open = raw.open.unwrap_or(false);
+        let port = |written: Option<u16>, usual: u16| written.or(is_open.then_some(usual));
+        if raw.tls.cert.is_some() != raw.tls.key.is_some() {
+            return Err(ConfigError::Value {
+                key: "compat.tls",
+                message: "set both cert and key, or neither".to_owned(),
+            });
+        }
+        Ok(Self {
+            rooms: raw.rooms.unwrap_or_default(),
+            tokens: raw.tokens.unwrap_or_default(),
+            origins: raw.origins.unwrap_or_default(),
+            spider: CompatPort {
+                port: port(raw.spider.port, 8267),
+            },
+            kurento: CompatPort {
+                port: port(raw.kurento.port, 8443),
+            },
+            sfu: CompatPort {
+                port: port(raw.sfu.port, 8080),
+            },
+            signalling: CompatSignalling {
+                port: port(raw.signalling.port, 3030),
+                tokens: raw.signalling.tokens.unwrap_or_default(),
+            },
+            tls: CompatTls {
+                cert: raw.tls.cert,
+                key: raw.tls.key,
+            },
+        })
+    }
+}
+
+impl Bind {
+    pub fn is_loopback(&self) -> bool {
+        self.addresses.iter().all(IpAddr::is_loopback)
+    }
+}
+
+impl Secret {
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Who may come in decides where we listen, and the other way round: without keys only this machine, unless somebody
+/// said in so many words that everybody may.
+fn access(
+    dev: Option<bool>,
+    bind: Option<Vec<IpAddr>>,
+    is_without_keys: bool,
+) -> Result<(bool, Bind), ConfigError> {
+    if bind.as_ref().is_some_and(Vec::is_empty) {
+        let message = "name at least one address, or leave it out".to_owned();
+        return Err(ConfigError::Value {
+            key: "bind",
+            message,
+        });
+    }
+    let is_public = bind
+        .as_ref()
+        .is_some_and(|addresses| !addresses.iter().all(IpAddr::is_loopback));
+    let dev = dev.unwrap_or(is_without_keys && !is_public);
+    if is_without_keys && !dev {
+        return Err(match bind {
+            Some(addresses) if is_public => ConfigError::Open {
+                addresses: addresses
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            },
+            Some(_) | None => ConfigError::NoKeys,
+        });
+    }
+    let is_default = bind.is_none();
+    let addresses = bind.unwrap_or_else(|| {
+        if dev {
+            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        } else {
+            vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+        }
+    });
+    Ok((
+        dev,
+        Bind {
+            addresses,
+            is_default,
+        },
+    ))
+}
+
+fn shards(written: Option<u8>) -> Result<u8, ConfigError> {
+    match written {
+        Some(count) if (1..=SHARDS_MAX).contains(&count) => Ok(count),
+        Some(count) => Err(ConfigError::Value {
+            key: "shards",
+            message: format!("{count} is not within 1 to {SHARDS_MAX}"),
+        }),
+        None => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let shards = if cores <= CORES_OF_ONE_SHARD {
+                1
+            } else {
+                cores / 2
+            };
+            Ok(u8::try_from(shards).unwrap_or(SHARDS_MAX).min(SHARDS_MAX))
+        }
+    }
+}
+
+fn positive(key: &'static str, value: u32) -> Result<u32, ConfigError> {
+    if value == 0 {
+        let message = "must be at least 1".to_owned();
+        return Err(ConfigError::Value { key, message });
+    }
+    Ok(value)
+}
+
+/// 0 is written for "no limit".
+fn limit(written: Option<u32>, default: u32) -> Option<u32> {
+    Some(written.unwrap_or(default)).filter(|value| *value > 0)
+}
+
+#[cfg(test)]
+mod tests;

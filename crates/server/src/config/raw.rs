@@ -1,0 +1,230 @@
+//! What can be set, as it is written: every key optional, unknown ones refused. One table gives the file format, the
+//! environment variables and the documentation.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{LogFormat, Secret};
+
+/// One thing that can be set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// Empty for keys at the top of the file.
+    pub(crate) section: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// As it would be written in the file, or words for what cannot be.
+    pub(crate) default: &'static str,
+    pub(crate) example: &'static str,
+    pub(crate) doc: &'static str,
+}
+
+/// How the value of an environment variable becomes a value of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Numbers and booleans: as they are.
+    Plain,
+    Text,
+    /// `a, b`
+    List,
+    /// `name: value, name: value`
+    Pairs,
+}
+
+impl Key {
+    /// `rooms.auto_create`
+    pub(crate) fn path(&self) -> String {
+        match self.section {
+            "" => self.name.to_owned(),
+            section => format!("{section}.{}", self.name),
+        }
+    }
+
+    /// `MADANG_ROOMS_AUTO_CREATE`
+    pub(crate) fn variable(&self) -> String {
+        format!("MADANG_{}", self.path().replace('.', "_").to_uppercase())
+    }
+}
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident, $section:literal, {
+        $($key:ident: $type:ty, $kind:ident, $default:literal, $example:literal, $text:literal;)*
+    } $(, sections { $($inner:ident: $inner_type:ty;)* })?) => {
+        $(#[$doc])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $(pub(crate) $key: Option<$type>,)*
+            $($(#[serde(default)] pub(crate) $inner: $inner_type,)*)?
+        }
+
+        impl $name {
+            const KEYS: &'static [Key] = &[$(Key {
+                section: $section,
+                name: stringify!($key),
+                kind: Kind::$kind,
+                default: $default,
+                example: $example,
+                doc: $text,
+            },)*];
+
+            /// What is set here wins over what is set below.
+            pub(crate) fn over(self, below: Self) -> Self {
+                Self {
+                    $($key: self.$key.or(below.$key),)*
+                    $($($inner: self.$inner.over(below.$inner),)*)?
+                }
+            }
+        }
+    };
+}
+
+section!(
+    /// The whole file.
+    Raw, "", {
+        port: u16, Plain, "7880", "7880",
+            "TCP port of the app, of signalling and of the API. 0: any free one.";
+        bind: Vec<IpAddr>, List, "loopback in development mode, else all", "[\"0.0.0.0\", \"::\"]",
+            "Addresses to listen at, for TCP and for UDP. Left out, UDP listens at all: only whom signalling let in can use it.";
+        udp_port: u16, Plain, "7882", "7882",
+            "UDP port of all media of all rooms. 0: any free one.";
+        shards: u8, Plain, "1 on up to 4 cores, else half of the cores", "2",
+            "Threads that forward media, 1 to 64. A room spreads over several when it is large.";
+        announce: Vec<IpAddr>, List, "the addresses of the network interfaces", "[\"203.0.113.7\"]",
+            "Addresses that clients reach the media port at. Needed behind address translation.";
+        dev: bool, Plain, "true when no keys are set and bind is loopback, else false", "true",
+            "Development mode: the key `devkey` with the secret `secret` is valid, and whoever opens the app gets a token.";
+        keys: BTreeMap<String, Secret>, Pairs, "none", "{ courtyard = \"at least 32 random characters\" }",
+            "Key names and their secrets. Access tokens are signed with them.";
+    }, sections {
+        rooms: Rooms;
+        limits: Limits;
+        log: Log;
+        web: Web;
+        compat: Compat;
+    }
+);
+
+section!(
+    Rooms, "rooms", {
+        auto_create: bool, Plain, "true", "true",
+            "A room is made when the first one joins it. False: by the API only, or by a token with `roomCreate`.";
+        empty_timeout_s: u32, Plain, "300", "300",
+            "How long a room is kept that nobody has joined yet.";
+        departure_timeout_s: u32, Plain, "20", "20",
+            "How long a room is kept after its last member left.";
+        peers_max: u32, Plain, "0", "0",
+            "Members of a room at one time, unless the room has a limit of its own. 0: no limit.";
+        peers_per_shard: u32, Plain, "500", "500",
+            "Members of one room that a shard takes before the room spills over to the next.";
+    }
+);
+
+section!(
+    Limits, "limits", {
+        sessions_max: u32, Plain, "10000", "10000",
+            "Members of all rooms together. Beyond it joins are answered 503.";
+        connections_max: u32, Plain, "20000", "20000",
+            "TCP connections at one time.";
+        connections_per_ip_max: u32, Plain, "2000", "2000",
+            "TCP connections of one address at one time. 0: no limit.";
+        joins_per_ip_per_minute: u32, Plain, "3000", "3000",
+            "Joins of one address. Beyond it they are answered 429 until a while has passed. 0: no limit.";
+    }
+);
+
+section!(
+    Log, "log", {
+        level: String, Text, "\"info\"", "\"info\"",
+            "error, warn, info, debug, trace, or a filter such as `info,madang_sfu=debug`.";
+        format: LogFormat, Text, "\"text\"", "\"text\"",
+            "text or json.";
+    }
+);
+
+section!(
+    Web, "web", {
+        dir: PathBuf, Text, "the app inside the program", "\"web/dist\"",
+            "Serve the app from this folder.";
+    }
+);
+
+section!(
+    Compat, "compat", {
+        open: bool, Plain, "false", "true",
+            "Open every port below, at the number that the program it is for knows. Flag: `--compat`.";
+        rooms: Vec<String>, List, "[]", "[\"lobby\"]",
+            "Rooms that older programs enter without a token. In development mode they enter all.";
+        tokens: Vec<Secret>, List, "[]", "[\"at least 32 random characters\"]",
+            "Tokens that let older programs into any room. Access tokens of `keys` let into theirs besides.";
+        origins: Vec<String>, List, "[]", "[\"https://old.example.org\"]",
+            "Pages of other hosts that may use the doors for older programs. `*`: all.";
+    }, sections {
+        spider: CompatSpider;
+        kurento: CompatKurento;
+        signalling: CompatSignalling;
+        sfu: CompatSfu;
+        tls: CompatTls;
+    }
+);
+
+section!(
+    CompatSpider, "compat.spider", {
+        port: u16, Plain, "none", "8267",
+            "TLS port of Spider's publishers and subscribers (`/live/ws/pub`, `/live/ws/sub`). 0: any free one.";
+    }
+);
+
+section!(
+    CompatKurento, "compat.kurento", {
+        port: u16, Plain, "none", "8443",
+            "TLS port of Kurento's one2many tutorial (`/one2many`, `/call`). 0: any free one.";
+    }
+);
+
+section!(
+    CompatSignalling, "compat.signalling", {
+        port: u16, Plain, "none", "3030",
+            "Port of the Socket.IO signalling server, without TLS. 0: any free one.";
+        tokens: Vec<Secret>, List, "[]", "[\"at least 32 random characters\"]",
+            "Tokens that its clients connect with. In development mode `SIGNALING123` is one.";
+    }
+);
+
+section!(
+    CompatSfu, "compat.sfu", {
+        port: u16, Plain, "none", "8080",
+            "Port of the Socket.IO server for calls of many with many, without TLS. 0: any free one.";
+    }
+);
+
+section!(
+    CompatTls, "compat.tls", {
+        cert: PathBuf, Text, "made at the start, signed by itself", "\"cert.pem\"",
+            "Certificate chain of the TLS ports for older programs, as PEM.";
+        key: PathBuf, Text, "made at the start", "\"key.pem\"",
+            "Its private key, as PEM.";
+    }
+);
+
+/// Everything that can be set, in the order of the documentation.
+pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
+    [
+        Raw::KEYS,
+        Rooms::KEYS,
+        Limits::KEYS,
+        Log::KEYS,
+        Web::KEYS,
+        Compat::KEYS,
+        CompatSpider::KEYS,
+        CompatKurento::KEYS,
+        CompatSignalling::KEYS,
+        CompatSfu::KEYS,
+        CompatTls::KEYS,
+    ]
+    .into_iter()
+    .flatten()
+}

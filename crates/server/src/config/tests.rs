@@ -1,0 +1,162 @@
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use super::*;
+
+/// A file of its own for each test, removed at the end.
+struct File(PathBuf);
+
+impl File {
+    fn with(text: &str) -> Self {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).expect("the system has randomness");
+        let name = format!("madang-test-{:016x}.toml", u64::from_le_bytes(random));
+        let path = std::env::temp_dir().join(name);
+        let mut file = std::fs::File::create(&path).expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("a temporary file");
+        Self(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).expect("made by this test");
+    }
+}
+
+fn load_all(file: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, ConfigError> {
+    let file = File::with(file);
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(Some(&file.0), variables, flags)
+}
+
+fn from_file(text: &str) -> Result<Config, ConfigError> {
+    load_all(text, &[], Flags::default())
+}
+
+fn from_variables(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    load_all("", variables, Flags::default())
+}
+
+#[track_caller]
+fn check_error(result: Result<Config, ConfigError>, parts: &[&str]) {
+    let error = result.expect_err("must be refused").to_string();
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    }
+}
+
+#[test]
+fn nothing_set_is_development_mode_on_loopback() {
+    let config = from_file("").expect("valid");
+    assert!(config.dev && config.bind.is_loopback());
+    assert_eq!((config.port, config.udp_port), (7880, 7882));
+    assert_eq!(
+        config.keys.get(DEV_KEY).map(Secret::reveal),
+        Some(DEV_SECRET)
+    );
+}
+
+#[test]
+fn keys_end_development_mode_and_open_all_addresses() {
+    let config = from_file("[keys]\nyard = 'a'").expect("valid");
+    assert!(!config.dev && !config.bind.is_loopback());
+    assert_eq!(config.weak_keys().collect::<Vec<_>>(), ["yard"]);
+    assert!(!config.keys.contains_key(DEV_KEY));
+}
+
+#[test]
+fn public_without_keys_needs_a_word() {
+    let refused = from_file("bind = ['0.0.0.0']");
+    check_error(refused, &["0.0.0.0", "MADANG_KEYS", "--dev"]);
+    let config = from_file("bind = ['0.0.0.0']\ndev = true").expect("said so");
+    assert!(config.dev && !config.bind.is_loopback());
+    check_error(from_file("dev = false"), &["nobody could join"]);
+}
+
+#[test]
+fn later_sources_win() {
+    let file = "port = 1\nudp_port = 1\nshards = 2";
+    let variables = [("MADANG_PORT", "2"), ("MADANG_UDP_PORT", "2")];
+    let flags = Flags {
+        port: Some(3),
+        ..Flags::default()
+    };
+    let config = load_all(file, &variables, flags).expect("valid");
+    assert_eq!((config.port, config.udp_port, config.shards), (3, 2, 2));
+}
+
+#[test]
+fn variables_of_every_kind() {
+    let config = from_variables(&[
+        ("MADANG_BIND", "127.0.0.1, ::1"),
+        ("MADANG_KEYS", "a: first, b:second:with colon"),
+        ("MADANG_ROOMS_AUTO_CREATE", "false"),
+        ("MADANG_ROOMS_EMPTY_TIMEOUT_S", "7"),
+        ("MADANG_LOG_FORMAT", "json"),
+        ("MADANG_LOG_LEVEL", "info,madang=\"debug\""),
+        ("MADANG_SHARDS", ""),
+        ("MADANG_URL", "of the tests"),
+    ])
+    .expect("valid");
+    assert_eq!(config.bind.addresses.len(), 2);
+    assert_eq!(config.keys["b"].reveal(), "second:with colon");
+    assert!(!config.rooms.auto_create);
+    assert_eq!(config.rooms.empty_timeout, Duration::from_secs(7));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.level, "info,madang=\"debug\"");
+}
+
+#[test]
+fn errors_name_key_and_line() {
+    check_error(from_file("\nport = 'x'"), &["line 2", "port"]);
+    check_error(
+        from_file("\n\n[rooms]\nautocreate = 1"),
+        &["line 4", "autocreate"],
+    );
+    check_error(from_file("shards = 65"), &["shards", "65"]);
+    check_error(
+        from_file("[rooms]\npeers_per_shard = 0"),
+        &["rooms.peers_per_shard"],
+    );
+    check_error(from_file("bind = []"), &["bind"]);
+    check_error(
+        from_variables(&[("MADANG_PORT", "70000")]),
+        &["MADANG_PORT"],
+    );
+    check_error(from_variables(&[("MADANG_PROT", "1")]), &["MADANG_PROT"]);
+}
+
+#[test]
+fn secrets_are_not_repeated() {
+    let error = from_variables(&[("MADANG_KEYS", "canary-secret")]).expect_err("no colon");
+    assert!(!error.to_string().contains("canary"));
+    let config = from_file("[keys]\nyard = 'canary-secret'").expect("valid");
+    assert!(!format!("{config:?}").contains("canary"));
+}
+
+#[test]
+fn the_commented_file_is_valid_once_uncommented() {
+    let text: String = commented_toml()
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") && !setting.starts_with("Default") => setting,
+            Some(_) | None => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let raw: Raw = toml::from_str(&text).expect("what we print can be read");
+    assert!(raw.port.is_some() && raw.keys.is_some() && raw.web.dir.is_some());
+}
+
+#[test]
+fn the_documentation_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == markdown(),
+        "docs/config.md is old. remedy: cargo run -p madang -- config --markdown > docs/config.md"
+    );
+}

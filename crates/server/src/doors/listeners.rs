@@ -1,0 +1,138 @@
+//! Ports of their own for programs that cannot be told another: each carries one door, at the paths the program knows.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio_rustls::TlsAcceptor;
+
+use super::engineio::{self, Engine, Plan};
+use super::tls::{self, TlsError};
+use super::{Kind, connections, ws};
+use crate::config::Config;
+use crate::http::{ListenError, Listeners, Shared, serve, with_guards};
+
+/// Why a port for older programs is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum CompatError {
+    #[error("{key}: {error}")]
+    Listen {
+        key: &'static str,
+        error: ListenError,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// All ports that are open besides the main one.
+pub(crate) struct Compat {
+    ports: Vec<Port>,
+    tls: Option<TlsAcceptor>,
+}
+
+#[derive(Debug)]
+struct Port {
+    listeners: Listeners,
+    program: Program,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Spider,
+    Kurento,
+    Signalling,
+    Sfu,
+}
+
+impl std::fmt::Debug for Compat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compat").finish_non_exhaustive()
+    }
+}
+
+impl Compat {
+    /// Binds what the configuration names.
+    pub(crate) fn bind(config: &Config) -> Result<Self, CompatError> {
+        let compat = &config.compat;
+        let mut ports = Vec::new();
+        for (key, port, program) in [
+            ("compat.spider.port", compat.spider.port, Program::Spider),
+            ("compat.kurento.port", compat.kurento.port, Program::Kurento),
+            (
+                "compat.signalling.port",
+                compat.signalling.port,
+                Program::Signalling,
+            ),
+            ("compat.sfu.port", compat.sfu.port, Program::Sfu),
+        ] {
+            let Some(port) = port else {
+                continue;
+            };
+            let listeners = Listeners::bind(&config.bind, port)
+                .map_err(|error| CompatError::Listen { key, error })?;
+            ports.push(Port { listeners, program });
+        }
+        let is_tls = ports.iter().any(|port| port.program.is_tls());
+        let tls = is_tls.then(|| tls::acceptor(&compat.tls)).transpose()?;
+        Ok(Self { ports, tls })
+    }
+
+    /// What each port is for, and where it is.
+    pub(crate) fn addresses(&self) -> Vec<(&'static str, Vec<SocketAddr>)> {
+        let ports = self.ports.iter();
+        ports
+            .map(|port| (port.program.name(), port.listeners.addresses()))
+            .collect()
+    }
+
+    /// Until the server stops.
+    pub(crate) fn serve(self, shared: &Arc<Shared>) {
+        for port in self.ports {
+            let router = with_guards(port.program.router(), shared);
+            let tls = self.tls.as_ref().filter(|_| port.program.is_tls());
+            serve(port.listeners, &router, shared, tls);
+        }
+    }
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Spider => "spider",
+            Self::Kurento => "kurento",
+            Self::Signalling => "signalling",
+            Self::Sfu => "sfu",
+        }
+    }
+
+    fn is_tls(self) -> bool {
+        match self {
+            Self::Spider | Self::Kurento => true,
+            Self::Signalling | Self::Sfu => false,
+        }
+    }
+
+    fn router(self) -> Router<Arc<Shared>> {
+        match self {
+            Self::Spider => ws::spider(),
+            Self::Kurento => ws::one2many(),
+            Self::Signalling => {
+                let engine = Engine::new(Plan {
+                    namespaces: &[("/", Kind::Peers)],
+                    has_v3: false,
+                    ping_timeout: Duration::from_secs(20),
+                    cookie: None,
+                });
+                engineio::routes(&engine).route("/connections", get(connections))
+            }
+            Self::Sfu => engineio::routes(&Engine::new(Plan {
+                namespaces: &[("/", Kind::Many)],
+                has_v3: true,
+                ping_timeout: Duration::from_secs(5),
+                cookie: Some("io"),
+            })),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The accept loop: our own, because it must bound what strangers can hold open (slow headers, many connections).
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Uri};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use super::{Remote, Shared};
+use crate::config::Bind;
+use crate::stats::Stats;
+
+/// From the first byte, or the end of the request before, to the end of a request's header.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A join request travels in the request line. Larger headers are answered 431.
+const HEADER_BYTES_MAX: usize = 128 * 1024;
+/// A peer that acknowledges nothing for so long is gone (RFC 5482).
+const USER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// After a failure to accept (no descriptors left): others must be closed first, and asking at once again burns a core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Requests under way when the server stops get so long to be answered.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where we listen.
+#[derive(Debug)]
+pub(crate) struct Listeners(Vec<TcpListener>);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error(
+        "TCP port {port} is in use ({address}). Stop what uses it (`ss -tlpn 'sport = :{port}'` shows it), or choose another port: --port"
+    )]
+    InUse { address: SocketAddr, port: u16 },
+    #[error(
+        "cannot listen at TCP {address}: {error}. Choose another port (--port) or address (--bind)"
+    )]
+    Bind {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("none of the addresses to listen at is one of this machine")]
+    Nowhere,
+}
+
+impl Listeners {
+    /// With port 0 the first address chooses, and the others take the same.
+    pub(crate) fn bind(bind: &Bind, port: u16) -> Result<Self, ListenError> {
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        let mut port = port;
+        for ip in &bind.addresses {
+            let address = SocketAddr::new(*ip, port);
+            match listen(address) {
+                Ok(listener) => {
+                    port = listener.local_addr().map_or(port, |address| address.port());
+                    listeners.push(listener);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    return Err(ListenError::InUse { address, port });
+                }
+                // Many machines have no IPv6.
+                Err(error) if bind.is_default => {
+                    tracing::debug!(%address, %error, "not listening");
+                }
+                Err(error) => return Err(ListenError::Bind { address, error }),
+            }
+        }
+        if listeners.is_empty() {
+            return Err(ListenError::Nowhere);
+        }
+        Ok(Self(listeners))
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let listeners = self.0.iter();
+        listeners.filter_map(|l| l.local_addr().ok()).collect()
+    }
+}
+
+/// Serves until the server stops. All tasks are `shared.tasks.connections`.
+pub(crate) fn serve(
+    listeners: Listeners,
+    router: &Router,
+    shared: &Arc<Shared>,
+    tls: Option<&TlsAcceptor>,
+) {
+    let by_ip = ByIp::default();
+    for listener in listeners.0 {
+        let door = Door {
+            router: router.clone(),
+            shared: Arc::clone(shared),
+            by_ip: by_ip.clone(),
+            tls: tls.cloned(),
+        };
+        shared.tasks.connections.spawn(door.accept(listener));
+    }
+}
+
+#[derive(Clone)]
+struct Door {
+    router: Router,
+    shared: Arc<Shared>,
+    by_ip: ByIp,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    async fn accept(self, listener: TcpListener) {
+        let stopping = self.shared.tasks.stopping.clone();
+        loop {
+            let accepted = tokio::select! {
+                () = stopping.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, remote)) => self.welcome(stream, remote.ip()),
+                Err(error) => {
+                    Stats::count(&self.shared.stats.accept_failed);
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream, ip: IpAddr) {
+        let (limits, stats) = (&self.shared.config.limits, &self.shared.stats);
+        if stats.sockets_now() >= u64::from(limits.connections_max) {
+            Stats::count(&stats.refused_connections);
+            return;
+        }
+        let Some(place) = self.by_ip.enter(ip, limits.connections_per_ip_max) else {
+            Stats::count(&stats.refused_connections_of_ip);
+            return;
+        };
+        Stats::count(&stats.accepted);
+        if let Err(error) = tune(&stream) {
+            tracing::debug!(%error, "a connection that is closed already");
+            return;
+        }
+        let live = stats.socket();
+        let door = self.clone();
+        self.shared.tasks.connections.spawn(async move {
+            door.greet(stream, ip, Arc::new((place, live))).await;
+        });
+    }
+
+    async fn greet(self, stream: TcpStream, ip: IpAddr, held: Arc<Held>) {
+        let Some(tls) = self.tls.clone() else {
+            return self.converse(stream, ip, held).await;
+        };
+        match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.converse(stream, ip, held).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+            Err(_) => tracing::debug!("TLS took too long"),
+        }
+    }
+
+    /// `held` is kept for as long as the connection is, also when it became a WebSocket.
+    async fn converse<S>(self, stream: S, ip: IpAddr, held: Arc<Held>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stopping = self.shared.tasks.stopping.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Remote(ip));
+            request.extensions_mut().insert(Arc::clone(&held));
+            collapse_slashes(request.uri_mut());
+            let router = self.router.clone();
+            async move {
+                Ok::<_, Infallible>(
+                    router
+                        .oneshot(request)
+                        .await
+                        .unwrap_or_else(|never| match never {}),
+                )
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(HEADER_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(FINISH_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+}
+
+/// A place of its address, and the count of sockets.
+pub(crate) type Held = (Place, crate::stats::Live);
+
+/// How many connections each address has.
+#[derive(Debug, Clone, Default)]
+struct ByIp(Arc<Mutex<BTreeMap<IpAddr, u32>>>);
+
+#[derive(Debug)]
+pub(crate) struct Place {
+    by_ip: ByIp,
+    ip: IpAddr,
+}
+
+impl ByIp {
+    fn enter(&self, ip: IpAddr, limit: Option<u32>) -> Option<Place> {
+        let ip = source_of(ip);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(ip).or_default();
+        if limit.is_some_and(|limit| *count >= limit) {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            by_ip: self.clone(),
+            ip,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.by_ip.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// What limits by address count by: a household has a whole IPv6 /64 to itself.
+pub(crate) fn source_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        // IPv4 has a socket of its own.
+        socket.set_only_v6(true)?;
+    }
+    // A server that is started again must not wait for connections of the one before.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
+}
+
+/// Clients that are given an address with a slash at its end ask for `//rtc`.
+fn collapse_slashes(uri: &mut Uri) {
+    let text = uri.to_string();
+    if text.starts_with("//") {
+        let collapsed = format!("/{}", text.trim_start_matches('/'));
+        if let Ok(better) = collapsed.parse() {
+            *uri = better;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

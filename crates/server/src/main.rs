@@ -1,0 +1,139 @@
+//! The program: a command line over [`madang_server`].
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use madang_server::cli::{Cli, Command, Serve, Token};
+use madang_server::{
+    App, Config, Flags, LogFormat, Style, banner, commented_toml, load, markdown, token,
+};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What others' crates say below INFO: frames with tokens in them, descriptions with ICE passwords. Shown only to whoever
+/// asks for the crate by name.
+const TALKATIVE: [&str; 11] = [
+    "dimpl",
+    "hyper",
+    "hyper_util",
+    "is",
+    "mio",
+    "rustls",
+    "sctp_proto",
+    "str0m",
+    "tokio_rustls",
+    "tokio_tungstenite",
+    "tungstenite",
+];
+/// What is left of tasks when everything was told to stop.
+const RUNTIME_STOP_TIMEOUT: Duration = Duration::from_millis(300);
+/// As a shell would report a program that Ctrl-C ended.
+const INTERRUPTED_EXIT_CODE: i32 = 130;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(flags) => serve(flags),
+        Command::Token(wish) => make_token(&wish),
+        Command::Config(print) => say(&if print.markdown {
+            markdown()
+        } else {
+            commented_toml()
+        }),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("madang: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(serve: Serve) -> anyhow::Result<()> {
+    let config = read_config(serve.config.as_deref(), serve.settings.into())?;
+    start_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("control")
+        .build()
+        .context("cannot start threads")?;
+    runtime
+        .block_on(async {
+            let app = App::start(config).await?;
+            say(&banner(&app, Style::of_process()))?;
+            until_told_to_stop().await?;
+            tracing::info!("stopping");
+            tokio::select! {
+                () = app.stop() => Ok(()),
+                told = until_told_to_stop() => {
+                    told?;
+                    std::process::exit(INTERRUPTED_EXIT_CODE)
+                }
+            }
+        })
+        .inspect(|()| tracing::info!("stopped"))
+        .map(|()| runtime.shutdown_timeout(RUNTIME_STOP_TIMEOUT))
+}
+
+fn make_token(wish: &Token) -> anyhow::Result<()> {
+    let config = read_config(wish.config.as_deref(), Flags::default())?;
+    let token = token(&config, wish)?;
+    say(&format!("{token}\n"))
+}
+
+fn read_config(file: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
+    // A variable that is no text is none of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(load(file, variables, flags)?)
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let level = &config.log.level;
+    let wrong = || format!("log.level: {level:?} is no level and no filter");
+    let mut filter: EnvFilter = level.parse().with_context(wrong)?;
+    for name in TALKATIVE.iter().filter(|name| !level.contains(**name)) {
+        filter = filter.add_directive(format!("{name}=info").parse().with_context(wrong)?);
+    }
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn until_told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn until_told_to_stop() -> anyhow::Result<()> {
+    tokio::signal::ctrl_c()
+        .await
+        .context("cannot listen for Ctrl-C")
+}
+
+/// To standard output. Whoever closed it does not want to read on.
+fn say(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,63 @@
+//! What happened on the packet path of one shard, in numbers. Everything that is dropped has a line here.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Totals since the start, and gauges (`*_now`).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct PathCounters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl PathCounters {
+            /// Name and value of each, in a fixed order.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    ticks,
+    received,
+    received_bytes,
+    /// Of another shard's connection: handed over by a ring, and got by one.
+    handed_over,
+    taken_over,
+    /// Not STUN, DTLS, RTP or RTCP by its first byte (RFC 7983).
+    dropped_kind,
+    /// TURN channel data: no TURN server listens on this port.
+    dropped_turn,
+    /// STUN that names no connection of ours.
+    dropped_stun,
+    /// From an address that has not passed an authenticated STUN check.
+    dropped_route,
+    /// Arrived on an address family that no candidate has.
+    dropped_local,
+    /// The owner's ring was full.
+    dropped_ring,
+    /// RTP packets to another shard, its ring being full.
+    dropped_link_packets,
+    /// Messages that wait for room in another shard's ring.
+    overflow_now,
+    routes_now,
+    /// The table of routes was full.
+    routes_refused,
+    sent,
+    sent_bytes,
+    /// System calls that `sent` took.
+    sent_groups,
+    /// The socket was full: queued.
+    send_queued,
+    /// The queue before the socket was full too.
+    dropped_send_queue,
+    /// The system refused to send it.
+    send_failed,
+    receive_failed,
+    commands,
+    events,
+    /// Peers let go because they did not read their events, or asked for more than could be handled.
+    peers_too_slow,
+    /// Peers let go because their session was dropped without a word.
+    peers_abandoned,
+}

@@ -1,0 +1,331 @@
+//! The packet path: sockets, media threads and the rings between them, around one core for each thread.
+
+mod addresses;
+mod counters;
+mod demux;
+mod entropy;
+mod group;
+mod port;
+mod ring;
+mod shard;
+mod udp;
+
+#[cfg(test)]
+mod testing;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use madang_sfu::api::{PeerId, RoomId, RoomState, ShardId, ShardSet};
+use madang_sfu::{Counters, Sfu};
+use tokio::sync::{mpsc, oneshot};
+
+pub use addresses::CANDIDATES_MAX;
+pub use counters::PathCounters;
+pub use port::{
+    EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
+};
+
+use addresses::Addresses;
+use demux::{Demux, ROUTES_MAX};
+pub(crate) use entropy::OsSeeded;
+use port::Command;
+use ring::{Ends, RING_PARCELS_MAX};
+use shard::{Gauge, Parts, Shard};
+use udp::Sockets;
+
+/// Where all media goes unless configured.
+pub const UDP_PORT_DEFAULT: u16 = 7882;
+/// A bug of ours ended a media thread, and with it the calls of hundreds: start again rather than hang.
+const MEDIA_PANIC_EXIT_CODE: i32 = 70;
+
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// 0: any free one.
+    pub udp_port: u16,
+    /// Where to listen. Empty: everywhere, IPv4 and IPv6.
+    pub bind: Vec<IpAddr>,
+    /// 1 … 64.
+    pub shards: u8,
+    /// What clients are told, when it is not what the interfaces have (behind a NAT).
+    pub announce: Vec<IpAddr>,
+    /// Limits of each shard's core; its shard and candidates are filled in.
+    pub core: madang_sfu::Config,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            udp_port: UDP_PORT_DEFAULT,
+            bind: Vec::new(),
+            shards: 1,
+            announce: Vec::new(),
+            core: madang_sfu::Config::new(ShardId(0), Vec::new()),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error(
+        "UDP port {port} is in use ({address}). Stop what uses it (`ss -ulpn 'sport = :{port}'` shows it), or choose another port: --udp-port"
+    )]
+    PortInUse { address: SocketAddr, port: u16 },
+    #[error("{ip} is not an address of this machine: --bind takes addresses of its interfaces")]
+    NotOurs { ip: IpAddr },
+    #[error(
+        "cannot listen at UDP {address}: {source}. Choose another port (--udp-port) or address (--bind)"
+    )]
+    Bind {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("no address that clients could reach: name one with --announce")]
+    NoAddress,
+    #[error("{0} media threads: --shards takes 1 to 64")]
+    Shards(u8),
+    #[error("the system gives no random numbers: {0}")]
+    Entropy(getrandom::Error),
+    #[error("cannot {what}: {source}")]
+    System {
+        what: &'static str,
+        source: io::Error,
+    },
+}
+
+/// What a shard has to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    pub shard: ShardId,
+    pub peers: u64,
+    pub connections: u64,
+}
+
+/// The media threads. They end when told to, or when the last handle and the last peer are gone.
+#[derive(Debug, Clone)]
+pub struct Media(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    addresses: Arc<Addresses>,
+    port: u16,
+    shards: Vec<ShardHandle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct ShardHandle {
+    id: ShardId,
+    commands: mpsc::UnboundedSender<Command>,
+    gauge: Arc<Gauge>,
+}
+
+impl Media {
+    /// Binds the port and starts the threads.
+    pub async fn start(config: MediaConfig) -> Result<Self, MediaError> {
+        if config.shards == 0 || config.shards > ShardSet::SHARDS_MAX {
+            return Err(MediaError::Shards(config.shards));
+        }
+        let bound = udp::bind(config.udp_port, &config.bind, config.shards)?;
+        let addresses =
+            Addresses::find(&bound.ips, &config.announce, bound.port).map_err(|source| {
+                MediaError::System {
+                    what: "list network interfaces",
+                    source,
+                }
+            })?;
+        if addresses.candidates().is_empty() {
+            return Err(MediaError::NoAddress);
+        }
+        let addresses = Arc::new(addresses);
+        let mut media = Inner {
+            addresses: Arc::clone(&addresses),
+            port: bound.port,
+            shards: Vec::new(),
+            threads: Mutex::default(),
+        };
+        let rings = ring::mesh(config.shards, RING_PARCELS_MAX);
+        let mut threads = Vec::new();
+        for (id, (sockets, rings)) in (0..).map(ShardId).zip(bound.shards.into_iter().zip(rings)) {
+            let (handle, thread) = start_shard(id, &config, &addresses, sockets, rings).await?;
+            media.shards.push(handle);
+            threads.push(thread);
+        }
+        media.threads = Mutex::new(threads);
+        let candidates = addresses
+            .candidates()
+            .iter()
+            .map(SocketAddr::to_string)
+            .collect::<Vec<_>>()
+            .join(" ");
+        tracing::info!(port = bound.port, shards = config.shards, %candidates, "media port open");
+        if bound.receive_buffer_bytes < udp::SOCKET_BUFFER_BYTES {
+            tracing::info!(
+                bytes = bound.receive_buffer_bytes,
+                wanted_bytes = udp::SOCKET_BUFFER_BYTES,
+                "the system gives small socket buffers; for many clients raise net.core.rmem_max and net.core.wmem_max"
+            );
+        }
+        Ok(Self(Arc::new(media)))
+    }
+
+    pub fn local_port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// What clients are told, the likeliest first.
+    pub fn candidates(&self) -> &[SocketAddr] {
+        self.0.addresses.candidates()
+    }
+
+    pub fn shards(&self) -> u8 {
+        u8::try_from(self.0.shards.len()).expect("at most 64")
+    }
+
+    /// Registers a peer; its first request is `Join`. An unknown shard, or one that has stopped, ends the stay at once.
+    pub fn attach(&self, shard: ShardId, peer: PeerId) -> PeerPort {
+        match self.shard(shard) {
+            Some(handle) => port::attach(&handle.commands, peer),
+            None => port::attach(&mpsc::unbounded_channel().0, peer),
+        }
+    }
+
+    /// A room as this shard knows it.
+    pub async fn room(&self, shard: ShardId, room: RoomId) -> Option<RoomState> {
+        let (reply, answer) = oneshot::channel();
+        let handle = self.shard(shard)?;
+        handle.commands.send(Command::Room { room, reply }).ok()?;
+        answer.await.ok()?
+    }
+
+    /// Of the shards that run.
+    pub async fn counters(&self) -> Vec<(ShardId, Counters, PathCounters)> {
+        let mut all = Vec::new();
+        for handle in &self.0.shards {
+            let (reply, answer) = oneshot::channel();
+            if handle.commands.send(Command::Counters { reply }).is_ok()
+                && let Ok((core, path)) = answer.await
+            {
+                all.push((handle.id, core, path));
+            }
+        }
+        all
+    }
+
+    /// Cheap: to choose a shard by.
+    pub fn load(&self) -> Vec<Load> {
+        let shards = self.0.shards.iter();
+        shards
+            .map(|handle| Load {
+                shard: handle.id,
+                peers: handle.gauge.peers.load(Ordering::Relaxed),
+                connections: handle.gauge.connections.load(Ordering::Relaxed),
+            })
+            .collect()
+    }
+
+    /// Tells every peer, lets connections say goodbye, ends the threads and frees the port.
+    pub async fn stop(&self) {
+        for handle in &self.0.shards {
+            // It may have been told before.
+            handle.commands.send(Command::Stop).ok();
+        }
+        let threads = std::mem::take(
+            &mut *self
+                .0
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic of it has ended the process.
+                thread.join().ok();
+            }
+        });
+        joined.await.ok();
+    }
+
+    fn shard(&self, shard: ShardId) -> Option<&ShardHandle> {
+        self.0.shards.get(usize::from(shard.0))
+    }
+}
+
+async fn start_shard(
+    id: ShardId,
+    config: &MediaConfig,
+    addresses: &Arc<Addresses>,
+    sockets: Vec<std::net::UdpSocket>,
+    rings: Ends,
+) -> Result<(ShardHandle, JoinHandle<()>), MediaError> {
+    let (commands, queue) = mpsc::unbounded_channel();
+    let gauge = Arc::new(Gauge::default());
+    let entropy = Box::new(OsSeeded::new().map_err(MediaError::Entropy)?);
+    let mut core = config.core.clone();
+    core.shard = id;
+    core.candidates = addresses.candidates().to_vec();
+    let receives = udp::is_port_shared() || id == ShardId(0);
+    let shards = config.shards;
+    let handle = ShardHandle {
+        id,
+        commands,
+        gauge: Arc::clone(&gauge),
+    };
+    let addresses = Arc::clone(addresses);
+    let (started, start) = oneshot::channel();
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        runtime.block_on(async move {
+            let sockets = match Sockets::new(sockets, receives) {
+                Ok(sockets) => sockets,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            let shard = Shard::new(Parts {
+                id,
+                sfu: Sfu::new(shard::now(), core, entropy),
+                sockets,
+                addresses,
+                demux: Demux::new(id, shards, ROUTES_MAX),
+                rings,
+                commands: queue,
+                gauge,
+            });
+            drop(started.send(Ok(())));
+            shard.run().await;
+        });
+    };
+    let thread = std::thread::Builder::new()
+        .name(format!("media-{}", id.0))
+        .spawn(move || {
+            if std::panic::catch_unwind(AssertUnwindSafe(run)).is_err() {
+                tracing::error!(shard = id.0, "a media thread panicked: the server ends");
+                std::process::exit(MEDIA_PANIC_EXIT_CODE);
+            }
+        })
+        .map_err(|source| MediaError::System {
+            what: "start a media thread",
+            source,
+        })?;
+    let system = |source| MediaError::System {
+        what: "open the media sockets",
+        source,
+    };
+    match start.await {
+        Ok(Ok(())) => Ok((handle, thread)),
+        Ok(Err(source)) => Err(system(source)),
+        Err(_) => Err(system(io::Error::other("the thread ended"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

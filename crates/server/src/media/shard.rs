@@ -1,0 +1,577 @@
+//! A media thread: it owns connections, and moves every packet of theirs.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use madang_sfu::api::{LeaveReason, Now, PeerId, Request, ShardId};
+use madang_sfu::{LinkBody, LinkMessage, Received, Route, Sfu};
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+
+use super::addresses::Addresses;
+use super::counters::PathCounters;
+use super::demux::{Demux, Unowned};
+use super::group::{Group, Grouper};
+use super::port::{Command, PeerQueue, Pushed};
+use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
+use super::udp::{Inbox, Sockets};
+
+/// Datagrams of one tick, and how long it may receive.
+const RECEIVE_DATAGRAMS_MAX: usize = 64;
+const RECEIVE_TIME_MAX: Duration = Duration::from_micros(200);
+/// Requests and the like handled in one tick.
+const COMMANDS_PER_TICK_MAX: usize = 128;
+/// Parcels of one ring taken in one tick.
+const PARCELS_PER_TICK_MAX: usize = 64;
+/// Forwarded STUN remembered until the end of the tick, to tell its socket's shard if an address became valid.
+const VIAS_MAX: usize = 1_024;
+/// When a ring or a socket was full.
+const RETRY_AFTER: Duration = Duration::from_millis(1);
+/// For what a full socket still holds back when we stop.
+const STOP_FLUSH_MAX: Duration = Duration::from_millis(200);
+
+/// How much a shard has to do; for choosing one.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    pub(super) peers: AtomicU64,
+    pub(super) connections: AtomicU64,
+}
+
+pub(super) struct Shard {
+    id: ShardId,
+    sfu: Sfu,
+    sockets: Sockets,
+    inbox: Inbox,
+    addresses: Arc<Addresses>,
+    demux: Demux,
+    grouper: Grouper,
+    rings: Ends,
+    /// By shard: what this tick collected for the others.
+    foreign: Vec<Datagrams>,
+    links: Vec<Vec<LinkMessage>>,
+    vias: Vec<(std::net::SocketAddr, ShardId)>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    next_command: Option<Command>,
+    peers: BTreeMap<PeerId, PeerQueue>,
+    too_slow: Vec<PeerId>,
+    counters: PathCounters,
+    gauge: Arc<Gauge>,
+    /// More is waiting than one tick takes.
+    busy: bool,
+    stopping: bool,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+pub(super) struct Parts {
+    pub(super) id: ShardId,
+    pub(super) sfu: Sfu,
+    pub(super) sockets: Sockets,
+    pub(super) addresses: Arc<Addresses>,
+    pub(super) demux: Demux,
+    pub(super) rings: Ends,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    pub(super) gauge: Arc<Gauge>,
+}
+
+pub(super) fn now() -> Now {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Now {
+        instant: Instant::now(),
+        wall: wall.unwrap_or_default(),
+    }
+}
+
+impl Shard {
+    pub(super) fn new(parts: Parts) -> Self {
+        let shards = parts.rings.outlets.len();
+        Self {
+            id: parts.id,
+            sfu: parts.sfu,
+            sockets: parts.sockets,
+            inbox: Inbox::new(),
+            addresses: parts.addresses,
+            demux: parts.demux,
+            grouper: Grouper::new(),
+            rings: parts.rings,
+            foreign: (0..shards).map(|_| Datagrams::default()).collect(),
+            links: vec![Vec::new(); shards],
+            vias: Vec::new(),
+            commands: parts.commands,
+            next_command: None,
+            peers: BTreeMap::new(),
+            too_slow: Vec::new(),
+            counters: PathCounters::default(),
+            gauge: parts.gauge,
+            busy: false,
+            stopping: false,
+            alarm: None,
+        }
+    }
+
+    /// Until told to stop, or nobody is left to tell.
+    pub(super) async fn run(mut self) {
+        while !self.stopping {
+            self.tick(now());
+            self.rest().await;
+        }
+        let deadline = tokio::time::sleep(STOP_FLUSH_MAX);
+        tokio::pin!(deadline);
+        while self.sockets.is_waiting() {
+            tokio::select! {
+                () = std::future::poll_fn(|context| self.sockets.poll_ready(context)) => {}
+                () = &mut deadline => break,
+            }
+            self.sockets.retry(&mut self.counters);
+        }
+        for queue in self.peers.values() {
+            queue.end(LeaveReason::Shutdown);
+        }
+    }
+
+    /// The way of a packet: from the socket, or from the shard at whose socket it arrived, into the core; out of the core to
+    /// other shards, and to the socket.
+    fn tick(&mut self, now: Now) {
+        self.counters.ticks += 1;
+        self.busy = false;
+        self.vias.clear();
+        self.receive(now);
+        self.take_over(now);
+        self.obey(now);
+        if self
+            .sfu
+            .poll_timeout()
+            .is_some_and(|deadline| deadline <= now.instant)
+        {
+            self.sfu.handle_timeout(now);
+        }
+        loop {
+            let more = self.sfu.flush_some(now);
+            // Before anything is sent: an answer from us is what makes a client send more than STUN.
+            self.tell_routes();
+            self.hand_links();
+            self.transmit();
+            if !more {
+                break;
+            }
+        }
+        self.hand_events();
+        self.publish_gauges();
+    }
+
+    fn receive(&mut self, now: Now) {
+        let mut datagrams = 0;
+        for index in 0..self.sockets.len() {
+            loop {
+                match self.sockets.receive(index, &mut self.inbox) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        self.counters.receive_failed += 1;
+                        tracing::debug!(%error, "cannot receive");
+                        break;
+                    }
+                }
+                // After the system call, before its datagrams: what made a client send these was told to us before.
+                self.take_over(now);
+                datagrams += self.sort(now);
+                if datagrams >= RECEIVE_DATAGRAMS_MAX || now.instant.elapsed() >= RECEIVE_TIME_MAX {
+                    self.busy = true;
+                    break;
+                }
+            }
+        }
+        for (outlet, batch) in self.rings.outlets.iter_mut().zip(&mut self.foreign) {
+            if let Some(outlet) = outlet.as_mut()
+                && !batch.is_empty()
+            {
+                let lost = outlet.push(Parcel::Datagrams(std::mem::take(batch)));
+                add_lost(&mut self.counters, lost);
+                outlet.wake();
+            }
+        }
+    }
+
+    /// What was received: our own into the core, others' collected by owner.
+    fn sort(&mut self, now: Now) -> usize {
+        let counters = &mut self.counters;
+        let before = counters.received;
+        for arrived in self.inbox.datagrams() {
+            counters.received += 1;
+            counters.received_bytes += count(arrived.bytes.len());
+            let owner = match self.demux.whose(arrived.remote, arrived.bytes) {
+                Ok(owner) => owner,
+                Err(unowned) => {
+                    match unowned {
+                        Unowned::Kind => counters.dropped_kind += 1,
+                        Unowned::Turn => counters.dropped_turn += 1,
+                        Unowned::Stun => counters.dropped_stun += 1,
+                        Unowned::Route => counters.dropped_route += 1,
+                    }
+                    continue;
+                }
+            };
+            let Some(local) = self.addresses.arrived_at(arrived.destination) else {
+                counters.dropped_local += 1;
+                continue;
+            };
+            if owner.shard == self.id {
+                self.sfu.handle_packet(
+                    now,
+                    Received {
+                        slot: owner.slot,
+                        remote: arrived.remote,
+                        local,
+                        bytes: arrived.bytes,
+                    },
+                );
+            } else if let Some(batch) = self.foreign.get_mut(usize::from(owner.shard.0)) {
+                counters.handed_over += 1;
+                let stun = arrived.bytes.first().is_some_and(|first| *first <= 3);
+                batch.push(owner.slot, arrived.remote, local, stun, arrived.bytes);
+            }
+        }
+        usize::try_from(counters.received - before).unwrap_or(usize::MAX)
+    }
+
+    /// From the rings.
+    fn take_over(&mut self, now: Now) {
+        let counters = &mut self.counters;
+        for inlet in &mut self.rings.inlets {
+            let from = inlet.from;
+            let mut parcels = 0;
+            while let Some(parcel) = inlet.pop() {
+                match parcel {
+                    Parcel::Datagrams(datagrams) => {
+                        counters.taken_over += count(datagrams.len());
+                        for (head, bytes) in datagrams.iter() {
+                            if head.stun && self.demux.tell(head.remote, head.slot, from) {
+                                tell(
+                                    &mut self.rings.outlets,
+                                    counters,
+                                    from,
+                                    RouteTold::known(head.remote, head.slot),
+                                );
+                            } else if head.stun && self.vias.len() < VIAS_MAX {
+                                self.vias.push((head.remote, from));
+                            }
+                            self.sfu.handle_packet(
+                                now,
+                                Received {
+                                    slot: head.slot,
+                                    remote: head.remote,
+                                    local: head.local,
+                                    bytes,
+                                },
+                            );
+                        }
+                    }
+                    Parcel::Links(messages) => {
+                        for message in messages {
+                            self.sfu.handle_link(now, from, message);
+                        }
+                    }
+                    Parcel::Route(told) => {
+                        let RouteTold {
+                            remote,
+                            slot,
+                            known,
+                        } = told;
+                        if self.demux.told(from, remote, slot, known).is_err() {
+                            counters.routes_refused += 1;
+                        }
+                    }
+                }
+                parcels += 1;
+                if parcels == PARCELS_PER_TICK_MAX {
+                    self.busy = true;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Requests of sessions, and questions.
+    fn obey(&mut self, now: Now) {
+        for peer in std::mem::take(&mut self.too_slow) {
+            self.let_go(now, peer, LeaveReason::TooSlow);
+        }
+        for _ in 0..COMMANDS_PER_TICK_MAX {
+            let command = match self.next_command.take() {
+                Some(command) => command,
+                None => match self.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(mpsc::error::TryRecvError::Empty) => return,
+                    Err(mpsc::error::TryRecvError::Disconnected) => {
+                        self.stopping = true;
+                        return;
+                    }
+                },
+            };
+            self.counters.commands += 1;
+            self.handle_command(now, command);
+        }
+        self.busy = true;
+    }
+
+    fn handle_command(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Attach { peer, queue } => {
+                self.peers.insert(peer, queue);
+            }
+            Command::Request { peer, request } => {
+                // Its stay is over already: the session learns it from its last event.
+                if let Some(queue) = self.peers.get_mut(&peer) {
+                    queue.request_taken(&request);
+                    self.sfu.handle_request(now, peer, request);
+                }
+            }
+            Command::Flooded { peer } => self.let_go(now, peer, LeaveReason::TooSlow),
+            Command::Detach { peer } => {
+                if let Some(queue) = self.peers.remove(&peer)
+                    && !queue.is_leaving()
+                {
+                    self.counters.peers_abandoned += 1;
+                    let reason = LeaveReason::SignallingLost;
+                    self.sfu
+                        .handle_request(now, peer, Request::Remove { reason });
+                }
+            }
+            // The one who asked may have gone.
+            Command::Room { room, reply } => {
+                reply.send(self.sfu.room(room)).ok();
+            }
+            Command::Counters { reply } => {
+                self.counters.routes_now = count(self.demux.len());
+                self.counters.overflow_now = self.overflowed();
+                reply.send((self.sfu.counters(), self.counters)).ok();
+            }
+            #[cfg(test)]
+            Command::Panic => panic!("planted"),
+            Command::Stop => {
+                self.stopping = true;
+                for peer in self.peers.keys() {
+                    let reason = LeaveReason::Shutdown;
+                    self.sfu
+                        .handle_request(now, *peer, Request::Remove { reason });
+                }
+            }
+        }
+    }
+
+    fn let_go(&mut self, now: Now, peer: PeerId, reason: LeaveReason) {
+        if let Some(queue) = self.peers.remove(&peer) {
+            self.counters.peers_too_slow += 1;
+            queue.end(reason);
+            self.sfu
+                .handle_request(now, peer, Request::Remove { reason });
+        }
+    }
+
+    fn tell_routes(&mut self) {
+        while let Some(route) = self.sfu.poll_route() {
+            match route {
+                Route::Add { remote, slot } => {
+                    if self.demux.add(remote, slot).is_err() {
+                        self.counters.routes_refused += 1;
+                        continue;
+                    }
+                    let via = self.vias.iter().rfind(|(address, _)| *address == remote);
+                    if let Some((_, shard)) = via.copied()
+                        && self.demux.tell(remote, slot, shard)
+                    {
+                        tell(
+                            &mut self.rings.outlets,
+                            &mut self.counters,
+                            shard,
+                            RouteTold::known(remote, slot),
+                        );
+                    }
+                }
+                Route::Remove { remote, slot } => {
+                    for shard in self.demux.remove(remote, slot).iter() {
+                        tell(
+                            &mut self.rings.outlets,
+                            &mut self.counters,
+                            shard,
+                            RouteTold::gone(remote, slot),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// To other shards: once for each tick and shard, and the packets of a room together.
+    fn hand_links(&mut self) {
+        while let Some((to, message)) = self.sfu.poll_link() {
+            let Some(batch) = self.links.get_mut(usize::from(to.0)) else {
+                debug_assert!(false, "no such shard");
+                continue;
+            };
+            let room = message.room;
+            match (message.body, batch.last_mut()) {
+                (
+                    LinkBody::Packets(packets),
+                    Some(LinkMessage {
+                        room: last,
+                        body: LinkBody::Packets(before),
+                    }),
+                ) if *last == room => before.extend(packets),
+                (body, _) => batch.push(LinkMessage { room, body }),
+            }
+        }
+        for (outlet, batch) in self.rings.outlets.iter_mut().zip(&mut self.links) {
+            let Some(outlet) = outlet.as_mut() else {
+                continue;
+            };
+            if batch.is_empty() {
+                outlet.retry();
+            } else {
+                let lost = outlet.push(Parcel::Links(std::mem::take(batch)));
+                add_lost(&mut self.counters, lost);
+            }
+            outlet.wake();
+        }
+    }
+
+    fn hand_events(&mut self) {
+        while let Some((peer, event)) = self.sfu.poll_event() {
+            self.counters.events += 1;
+            let Some(queue) = self.peers.get(&peer) else {
+                // Nobody listens any more.
+                continue;
+            };
+            match queue.push(event) {
+                Pushed::More | Pushed::Abandoned => {}
+                Pushed::Last => drop(self.peers.remove(&peer)),
+                Pushed::Full => {
+                    if !self.too_slow.contains(&peer) {
+                        self.too_slow.push(peer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self) {
+        let Self {
+            sfu,
+            grouper,
+            sockets,
+            addresses,
+            counters,
+            ..
+        } = self;
+        if sockets.is_waiting() {
+            sockets.retry(counters);
+        }
+        let mut send =
+            |group: Group<'_>| sockets.send(addresses.source(group.local), &group, counters);
+        while let Some(transmit) = sfu.poll_transmit() {
+            grouper.push(transmit, &mut send);
+        }
+        grouper.finish(&mut send);
+    }
+
+    fn publish_gauges(&mut self) {
+        self.gauge
+            .peers
+            .store(count(self.peers.len()), Ordering::Relaxed);
+        let connections = self.sfu.connections_now();
+        self.gauge.connections.store(connections, Ordering::Relaxed);
+    }
+
+    fn overflowed(&self) -> u64 {
+        let waiting = self
+            .rings
+            .outlets
+            .iter()
+            .flatten()
+            .map(super::ring::Outlet::overflowed);
+        count(waiting.sum())
+    }
+
+    /// Sleeps until a socket, a ring, a command or the next deadline has something for us.
+    async fn rest(&mut self) {
+        if self.stopping {
+            return;
+        }
+        if self.busy || !self.too_slow.is_empty() {
+            // The runtime looks at the sockets in between.
+            tokio::task::yield_now().await;
+            return;
+        }
+        self.set_alarm();
+        let wake = Arc::clone(&self.rings.wake);
+        wake.lie_down();
+        if self.rings.inlets.iter().all(super::ring::Inlet::is_empty) {
+            let called = std::pin::pin!(wake.called());
+            self.sleep(called).await;
+        }
+        wake.get_up();
+    }
+
+    async fn sleep(&mut self, mut called: Pin<&mut tokio::sync::futures::Notified<'_>>) {
+        use std::task::Poll;
+
+        std::future::poll_fn(|context| {
+            let mut ready = self.sockets.poll_ready(context);
+            if called.as_mut().poll(context).is_ready() {
+                ready = Poll::Ready(());
+            }
+            if let Poll::Ready(command) = self.commands.poll_recv(context) {
+                self.stopping |= command.is_none();
+                self.next_command = command;
+                ready = Poll::Ready(());
+            }
+            if let Some(alarm) = &mut self.alarm
+                && alarm.as_mut().poll(context).is_ready()
+            {
+                ready = Poll::Ready(());
+            }
+            ready
+        })
+        .await;
+    }
+
+    fn set_alarm(&mut self) {
+        let mut deadline = self.sfu.poll_timeout();
+        if self.overflowed() > 0 {
+            let retry = Instant::now() + RETRY_AFTER;
+            deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
+        }
+        let deadline = deadline.map(tokio::time::Instant::from_std);
+        match (deadline, &mut self.alarm) {
+            (Some(deadline), Some(alarm)) => {
+                if alarm.deadline() != deadline || alarm.is_elapsed() {
+                    alarm.as_mut().reset(deadline);
+                }
+            }
+            (Some(deadline), alarm @ None) => {
+                *alarm = Some(Box::pin(tokio::time::sleep_until(deadline)));
+            }
+            (None, alarm) => *alarm = None,
+        }
+    }
+}
+
+fn tell(
+    outlets: &mut [Option<super::ring::Outlet>],
+    counters: &mut PathCounters,
+    shard: ShardId,
+    told: RouteTold,
+) {
+    if let Some(Some(outlet)) = outlets.get_mut(usize::from(shard.0)) {
+        let lost = outlet.push(Parcel::Route(told));
+        add_lost(counters, lost);
+        outlet.wake();
+    }
+}
+
+fn add_lost(counters: &mut PathCounters, lost: Lost) {
+    counters.dropped_ring += lost.datagrams;
+    counters.dropped_link_packets += lost.packets;
+}

@@ -1,0 +1,11 @@
+//! The server from outside: real sockets, real clients.
+
+mod api;
+mod churn;
+mod door;
+mod doors;
+mod media;
+mod program;
+mod robot;
+mod session;
+mod support;
