@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { invitationLink, newRoomName, parseInvitation, parseLocation, readToken, roomPath, withoutTokens } from './invite';
+
+describe('parseInvitation', () => {
+  it('takes names, paths and links', () => {
+    expect(parseInvitation(' yard ')).toEqual({ room: 'yard', token: null });
+    expect(parseInvitation('팀 회의')).toEqual({ room: '팀 회의', token: null });
+    expect(parseInvitation('https://meet.example/r/yard')).toEqual({ room: 'yard', token: null });
+    expect(parseInvitation('https://meet.example/r/%EB%A7%88%EB%8B%B9#token=a.b.c')).toEqual({ room: '마당', token: 'a.b.c' });
+    expect(parseInvitation('/r/yard#token=x')).toEqual({ room: 'yard', token: 'x' });
+  });
+
+  it('refuses what names no room', () => {
+    for (const bad of ['', '   ', 'https://example.org/', 'https://meet.example/r/', 'https://meet.example/r/%E0%A4%A', 'x'.repeat(129)]) {
+      expect(parseInvitation(bad)).toBe(null);
+    }
+  });
+});
+
+describe('parseLocation', () => {
+  it('reads the room and the token of the fragment', () => {
+    expect(parseLocation('/r/yard', '#token=t')).toEqual({ room: 'yard', token: 't' });
+    expect(parseLocation('/r/yard/', '')).toEqual({ room: 'yard', token: null });
+    expect(parseLocation('/', '')).toBe(null);
+    expect(parseLocation('/r/a/b', '')).toBe(null);
+  });
+
+  it('is the inverse of roomPath', () => {
+    for (const room of ['yard', 'a/b?c#d', '마당 1']) expect(parseLocation(roomPath(room), '')?.room).toBe(room);
+    expect(invitationLink('https://h', 'a b')).toBe('https://h/r/a%20b');
+  });
+});
+
+describe('newRoomName', () => {
+  it('is three pronounceable pairs', () => {
+    for (let i = 0; i < 50; i++) expect(newRoomName()).toMatch(/^([a-z][aeiou]){2}-([a-z][aeiou]){2}-([a-z][aeiou]){2}$/);
+  });
+});
+
+describe('readToken', () => {
+  const encode = (claims: unknown): string => `h.${btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(claims)))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}.s`;
+
+  it('reads claims with any letters', () => {
+    expect(readToken(encode({ sub: 'k', name: '김', exp: 10, nbf: 5, video: { room: 'yard' } }))).toEqual({ room: 'yard', identity: 'k', name: '김', starts_ms: 5_000, expires_ms: 10_000 });
+  });
+
+  it('survives nonsense', () => {
+    for (const bad of ['', 'a', 'a.b.c', encode(null), encode([]), encode(3)]) expect(() => readToken(bad)).not.toThrow();
+    expect(readToken('a.%%%.c')).toBe(null);
+    expect(readToken(encode({}))).toEqual({ room: '', identity: '', name: '', starts_ms: null, expires_ms: null });
+  });
+});
+
+it('withoutTokens keeps the sentence and drops the secret', () => {
+  expect(withoutTokens('invalid token: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc-_9, error: expired')).toBe('invalid token: …, error: expired');
+  expect(withoutTokens('nothing here. at all')).toBe('nothing here. at all');
+});

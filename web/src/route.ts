@@ -1,0 +1,28 @@
+import { signal } from '@preact/signals';
+import { type Invitation, parseLocation } from './lib/invite';
+
+export type Route = { at: 'home' } | { at: 'room'; invitation: Invitation } | { at: 'nowhere' };
+
+export const route = signal<Route>(read());
+
+export function startRoutes(): void {
+  addEventListener('popstate', () => {
+    route.value = read();
+  });
+  // A second invitation pasted into the address bar changes the fragment alone.
+  addEventListener('hashchange', () => {
+    route.value = read();
+  });
+}
+
+export function go(path: string): void {
+  history.pushState(null, '', path);
+  route.value = read();
+  scrollTo(0, 0);
+}
+
+function read(): Route {
+  if (location.pathname === '/' || location.pathname === '/index.html') return { at: 'home' };
+  const invitation = parseLocation(location.pathname, location.hash);
+  return invitation ? { at: 'room', invitation } : { at: 'nowhere' };
+}
