@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg and fonts by apt, npm packages, a Python environment.
+# Running it twice costs a second. `setup.sh --upstream` adds what upstream_python.sh needs.
+set -eu
+cd "$(dirname "$0")"
+
+missing=""
+need() { # need COMMAND-OR-FILE PACKAGE
+    if ! command -v "$1" >/dev/null 2>&1 && [ ! -e "$1" ]; then missing="$missing $2"; fi
+}
+need chromium chromium
+need firefox-esr firefox-esr
+need ffmpeg ffmpeg
+need /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core
+need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+if [ -n "$missing" ]; then
+    as_root=""
+    if [ "$(id -u)" -ne 0 ]; then as_root=sudo; fi
+    # shellcheck disable=SC2086
+    $as_root apt-get -o DPkg::Lock::Timeout=600 update
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends $missing
+fi
+
+stamp() { cat "$@" | cksum | cut -d' ' -f1; }
+
+want=$(stamp package.json package-lock.json)
+if [ "$(cat node_modules/.stamp 2>/dev/null || true)" != "$want" ]; then
+    npm ci --no-audit --no-fund --loglevel=error
+    echo "$want" >node_modules/.stamp
+fi
+
+requirements="requirements.txt"
+if [ "${1:-}" = "--upstream" ]; then requirements="requirements.txt requirements-upstream.txt"; fi
+# shellcheck disable=SC2086
+want=$(stamp $requirements)
+if ! grep -qx "$want" .venv/.stamps 2>/dev/null; then
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    for file in $requirements; do .venv/bin/pip install --quiet --disable-pip-version-check -r "$file"; done
+    echo "$want" >>.venv/.stamps
+fi
