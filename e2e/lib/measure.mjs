@@ -46,13 +46,40 @@ export const frameFigures = (sent, painted, { from, to, sender }) => {
 export const show = (f) =>
   `${f.painted}/${f.sent} frames (${(f.share * 100).toFixed(1)} %), ${f.unreadable} unreadable, ${f.foreign} foreign, p50 ${f.p50Ms.toFixed(0)} ms, p90 ${f.p90Ms.toFixed(0)} ms, longest gap ${f.gapMsMax.toFixed(0)} ms, widths ${f.widths.join('/')}`;
 
-export const assertFrames = (figures, who, { share = 0.9, p90Ms = 250, sentMin = 30 } = {}) => {
+// What is wrong with a picture whatever the machine does, and what may be the machine's own slowness.
+const frameFaults = (figures, who, { share = 0.9, p90Ms = 250, sentMin = 30 } = {}) => {
   const text = `${who}: ${show(figures)}`;
-  assert.ok(figures.sent >= sentMin, `${text}: the sender itself made too few frames (wanted ${sentMin})`);
-  assert.ok(figures.share >= share, `${text}: wanted at least ${share * 100} % of the sent frames painted`);
-  assert.equal(figures.unreadable, 0, `${text}: wanted no unreadable frame`);
-  assert.equal(figures.foreign, 0, `${text}: wanted no frame of another sender`);
-  assert.ok(figures.p90Ms < p90Ms, `${text}: wanted p90 below ${p90Ms} ms`);
+  const wrong = [];
+  const slow = [];
+  if (figures.unreadable > 0) wrong.push(`${text}: wanted no unreadable frame`);
+  if (figures.foreign > 0) wrong.push(`${text}: wanted no frame of another sender`);
+  if (!(figures.sent >= sentMin)) slow.push(`${text}: the sender itself made too few frames (wanted ${sentMin})`);
+  if (!(figures.share >= share)) slow.push(`${text}: wanted at least ${share * 100} % of the sent frames painted`);
+  if (!(figures.p90Ms < p90Ms)) slow.push(`${text}: wanted p90 below ${p90Ms} ms`);
+  return { wrong, slow };
+};
+
+// pairs: [{who, sent, painted, sender, limits}]. A wrong frame fails at once. Where only the pace was missed, another window is
+// measured, for several browsers share few cores: what we do wrong is wrong in every window.
+export const assertFramesArrive = async (pairs, { windowMs, windows = 3 }) => {
+  for (let left = windows; left > 0; left -= 1) {
+    const from = Date.now();
+    await wait(windowMs);
+    const to = Date.now();
+    await wait(1000);
+    const found = { wrong: [], slow: [] };
+    for (const { who, sent, painted, sender, limits } of pairs) {
+      const figures = frameFigures(await sent(), await painted(), { from, to, sender });
+      console.log(`  ${who}: ${show(figures)}`);
+      const { wrong, slow } = frameFaults(figures, who, limits);
+      found.wrong.push(...wrong);
+      found.slow.push(...slow);
+    }
+    assert.deepEqual(found.wrong, []);
+    if (found.slow.length === 0) return;
+    if (left === 1) assert.deepEqual(found.slow, [], `in none of ${windows} windows`);
+    console.log(`  slow: measured once more\n    ${found.slow.join('\n    ')}`);
+  }
 };
 
 // levels: {frequency: dBFS}, the loudest moment of each frequency.

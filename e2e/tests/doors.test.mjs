@@ -8,7 +8,7 @@ import { audioClip, videoClip } from '../lib/clips.mjs';
 import { doorPage } from '../lib/door_pages.mjs';
 import { ProcessPeer } from '../lib/peers.mjs';
 import { joinToken, roomName } from '../lib/tokens.mjs';
-import { assertFrames, assertTone, eventually, frameFigures, show, wait } from '../lib/measure.mjs';
+import { assertFramesArrive, assertTone, eventually, wait } from '../lib/measure.mjs';
 
 const CLIP = { width: 480, height: 270, fps: 10 };
 const WINDOW_MS = 4000;
@@ -50,15 +50,9 @@ after(async () => {
   await server?.stop();
 });
 
-const figuresOf = async (from, to, who, { frames, sender, sentMin = 25, p90Ms = 500, share = 0.9 }) => {
+const figuresOf = async (from, who, { frames, sender, share = 0.9 }) => {
   await wait(1000);
-  const start = Date.now();
-  await wait(WINDOW_MS);
-  const end = Date.now();
-  await wait(1000);
-  const figures = frameFigures(await from.sent(), await frames(), { from: start, to: end, sender });
-  console.log(`  ${who}: ${show(figures)}`);
-  assertFrames(figures, who, { sentMin, p90Ms, share });
+  await assertFramesArrive([{ who, sent: () => from.sent(), painted: frames, sender, limits: { sentMin: 25, p90Ms: 500, share } }], { windowMs: WINDOW_MS });
 };
 
 describe('Spider: rtcbot', { skip }, () => {
@@ -85,7 +79,7 @@ describe('Spider: rtcbot', { skip }, () => {
     publisher = await open({ role: 'pub', channel, query: '&brate=800&ktime=100', servers: true, camera: { sender: 41, ...CLIP } });
     await answered(publisher);
     await firstFrame(early);
-    await figuresOf({ sent: () => publisher.call('sent') }, early, 'rtcbot -> rtcbot', { sender: 41, frames: () => early.call('frames') });
+    await figuresOf({ sent: () => publisher.call('sent') }, 'rtcbot -> rtcbot', { sender: 41, frames: () => early.call('frames') });
   });
 
   test('a late subscriber sees a first frame within three seconds', async () => {
@@ -184,7 +178,7 @@ for (const [path, busy, idle] of [
       const { t } = await hears(viewer, 'that it views', ({ id }) => id === 'viewerResponse');
       console.log(`  first frame ${(first.t - t).toFixed(0)} ms after the answer, ${(first.t - start).toFixed(0)} ms after the wish`);
       assert.ok(first.t - t < FIRST_FRAME_MS_MAX);
-      await figuresOf({ sent: () => presenter.sent('presenter') }, viewer, `kurento-utils ${path}`, { sender: 51, frames: () => viewer.frames('presenter') });
+      await figuresOf({ sent: () => presenter.sent('presenter') }, `kurento-utils ${path}`, { sender: 51, frames: () => viewer.frames('presenter') });
       await ask(viewer, 'listen');
       console.log(`  ${assertTone(await viewer.hear('presenter', [TONE_HZ, ABSENT_HZ]), TONE_HZ, ABSENT_HZ, 'viewer')}`);
     });
@@ -249,7 +243,7 @@ for (const version of [2, 4]) {
       assert.deepEqual(payload, { users: [{ id: sender.joined.socketId }] });
       const identity = sender.joined.socketId;
       await eventually('a first frame', async () => (await watcher.call('frames', { identity })).some(({ id }) => id >= 0), { ms: 20_000 });
-      await figuresOf({ sent: () => sender.call('sent') }, watcher, `socket.io-client ${version}`, { sender: 61 + version, frames: () => watcher.call('frames', { identity }) });
+      await figuresOf({ sent: () => sender.call('sent') }, `socket.io-client ${version}`, { sender: 61 + version, frames: () => watcher.call('frames', { identity }) });
       const streams = await watcher.call('streams', { identity });
       assert.deepEqual(streams.map(({ kind }) => kind).sort(), ['audio', 'video']);
       assert.equal(new Set(streams.map(({ stream }) => stream)).size, 1, `one stream for both tracks: ${JSON.stringify(streams)}`);
@@ -458,7 +452,7 @@ describe('one room, several doors', { skip }, () => {
       'LiveKit participant': () => framesOfAny(participant),
     };
     for (const [name, frames] of Object.entries(watchers)) await eventually(`${name} has a first frame`, async () => (await frames()).some(({ id }) => id >= 0), { ms: 20_000 });
-    await Promise.all(Object.entries(watchers).map(([name, frames]) => figuresOf({ sent: () => publisher.call('sent') }, undefined, `rtcbot -> ${name}`, { sender: 91, frames, share: 0.8 })));
+    await Promise.all(Object.entries(watchers).map(([name, frames]) => figuresOf({ sent: () => publisher.call('sent') }, `rtcbot -> ${name}`, { sender: 91, frames, share: 0.8 })));
   });
 
   test('data of the publisher and of the participant goes through all doors that have data', async () => {

@@ -65,13 +65,17 @@ fn serve(serve: Serve) -> anyhow::Result<()> {
         .context("cannot start threads")?;
     runtime
         .block_on(async {
-            let app = App::start(config).await?;
+            let mut stop_signals = StopSignals::listen()?;
+            let app = tokio::select! {
+                started = App::start(config) => started?,
+                told = stop_signals.next() => return told,
+            };
             say(&banner(&app, Style::of_process()))?;
-            until_told_to_stop().await?;
+            stop_signals.next().await?;
             tracing::info!("stopping");
             tokio::select! {
                 () = app.stop() => Ok(()),
-                told = until_told_to_stop() => {
+                told = stop_signals.next() => {
                     told?;
                     std::process::exit(INTERRUPTED_EXIT_CODE)
                 }
@@ -111,23 +115,45 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Hears the signals that mean "stop" from the moment it is made, so that none that comes while the server starts, or
+/// between two waits, ends the process by itself.
+struct StopSignals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
 #[cfg(unix)]
-async fn until_told_to_stop() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Ok(())
+    }
 }
 
 #[cfg(not(unix))]
-async fn until_told_to_stop() -> anyhow::Result<()> {
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot listen for Ctrl-C")
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) -> anyhow::Result<()> {
+        tokio::signal::ctrl_c()
+            .await
+            .context("cannot listen for Ctrl-C")
+    }
 }
 
 /// To standard output. Whoever closed it does not want to read on.
