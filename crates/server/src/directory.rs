@@ -13,6 +13,7 @@ use madang_signalling::livekit::RoomSettings;
 use tokio::sync::mpsc;
 
 use crate::config;
+use crate::doors::same_secret;
 use crate::session::Command;
 
 /// Commands of others to a session that it has not come to yet. More mean that it is stuck.
@@ -36,6 +37,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) may_create: bool,
     /// Who has the same identity stays, and this one is refused; else it is replaced.
     pub(crate) is_exclusive: bool,
+    /// Who has the place with the same key is replaced even so.
+    pub(crate) key: Option<&'a str>,
 }
 
 /// Why nobody is let in.
@@ -109,6 +112,7 @@ struct Place {
     name: RoomName,
     identity: Identity,
     shard: ShardId,
+    key: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Directory {
@@ -177,6 +181,7 @@ impl Directory {
             name: info.name.clone(),
             identity: wish.identity.clone(),
             shard,
+            key: wish.key.map(Arc::from),
         };
         state.seats.insert(peer, place);
         let seat = Seat {
@@ -288,7 +293,10 @@ impl Directory {
                 Err(AdmitError::NoSuchRoom)
             };
         };
-        if wish.is_exclusive && room.members.contains_key(wish.identity) {
+        if let Some(holder) = room.members.get(wish.identity)
+            && wish.is_exclusive
+            && !state.is_held_with(holder.peer, wish.key)
+        {
             return Err(AdmitError::Taken);
         }
         let limit = room.info.peers_max.or(self.settings.peers_max);
@@ -360,6 +368,14 @@ impl SessionHandle {
             tracing::debug!(peer = %self.peer, "a session that is over or stuck");
         }
         sent
+    }
+}
+
+impl State {
+    fn is_held_with(&self, peer: PeerId, key: Option<&str>) -> bool {
+        let held = self.seats.get(&peer).and_then(|place| place.key.as_deref());
+        held.zip(key)
+            .is_some_and(|(held, key)| same_secret(held, key))
     }
 }
 

@@ -215,6 +215,7 @@ impl Running {
             settings: RoomSettings::default(),
             may_create: false,
             is_exclusive: entrance.is_exclusive,
+            key: entrance.key.as_deref(),
         };
         let (seat, commands) = shared.directory.admit(now, &wish).map_err(enter_error)?;
         tracing::info!(peer = %seat.peer, room = %seat.room.id, shard = seat.shard.0, "entered");

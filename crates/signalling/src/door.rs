@@ -27,6 +27,8 @@ pub struct Entrance {
     pub identity: Identity,
     /// Somebody of that identity stays, and the newcomer is refused; else the newcomer takes the place.
     pub is_exclusive: bool,
+    /// Who holds a place with a key and comes back with it before the old line is known to be dead takes it all the same.
+    pub key: Option<String>,
     /// Why this conversation may enter, if it said so: a signed token.
     pub token: Option<String>,
 }

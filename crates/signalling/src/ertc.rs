@@ -26,7 +26,7 @@ pub const FORM: DataForm = DataForm(3);
 /// Where everybody meets who names no room.
 pub const ROOM_DEFAULT: &str = "ertc";
 pub const ROOM_NAME_BYTES_MAX: usize = 256;
-/// Of a nickname and of a user's number.
+/// Of a nickname, of a user's number and of a seat's key.
 pub const NAME_BYTES_MAX: usize = 256;
 
 const PLACE: Place = Place(0);
@@ -39,6 +39,7 @@ const DOOR: &str = "door";
 const ROLE: &str = "role";
 const NICK: &str = "nick";
 const ID: &str = "id";
+const SEAT: &str = "seat";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -72,6 +73,8 @@ pub struct Ertc {
     id: String,
     /// The client wants to hear when the other comes and goes.
     notify: bool,
+    /// Nobody else has this role in the room, but for those who do not ask for it.
+    is_seated: bool,
     may_speak: bool,
     stage: Stage,
     others: BTreeMap<PeerId, Other>,
@@ -96,18 +99,26 @@ impl Ertc {
         if room.len() > ROOM_NAME_BYTES_MAX || room.chars().any(char::is_control) {
             return Err("room has at most 256 bytes, and no control characters".to_owned());
         }
-        for name in [NICK, ID] {
+        for name in [NICK, ID, SEAT] {
             if query.text(name).len() > NAME_BYTES_MAX {
                 return Err(format!("{name} has at most 256 bytes"));
             }
         }
-        let identity = Identity::new(&format!("ertc-{seed:016x}"));
-        let token = query.text("access_token");
+        let seat = query.given(SEAT);
+        if seat.is_some() && !is_role_known {
+            return Err("a seat is for a role".to_owned());
+        }
+        let is_seated = seat.is_some();
+        let identity = match seat {
+            Some(_) => Identity::new(&format!("{LABEL}-{}", role.name())),
+            None => Identity::new(&format!("{LABEL}-{seed:016x}")),
+        };
         let entrance = Entrance {
             room: RoomName::new(room),
             identity: identity.clone(),
-            is_exclusive: false,
-            token: Some(token.to_owned()).filter(|token| !token.is_empty()),
+            is_exclusive: is_seated,
+            key: seat,
+            token: query.given("access_token"),
         };
         Ok(Self {
             identity,
@@ -116,6 +127,7 @@ impl Ertc {
             nick: query.text(NICK).to_owned(),
             id: query.text(ID).to_owned(),
             notify: matches!(query.text("notify"), "1" | "true"),
+            is_seated,
             may_speak: false,
             stage: Stage::Entering,
             others: BTreeMap::new(),
@@ -221,13 +233,9 @@ impl Ertc {
     }
 
     fn attributes(&self) -> BTreeMap<String, String> {
-        let role = match self.role {
-            Role::Expert => "expert",
-            Role::Member => "member",
-        };
         let pairs = [
             (DOOR, LABEL),
-            (ROLE, role),
+            (ROLE, self.role.name()),
             (NICK, &self.nick),
             (ID, &self.id),
         ];
@@ -319,6 +327,10 @@ impl Door for Ertc {
                 let request = Request::Join(Box::new(join));
                 self.outputs.push_back(DoorOutput::Request(place, request));
             }
+            Err(EnterError::Taken) => {
+                let sentence = format!("the seat of the {} is taken", self.role.name());
+                self.end(Some(&sentence));
+            }
             Err(error) => self.end(Some(&error.to_string())),
         }
     }
@@ -371,7 +383,8 @@ impl Door for Ertc {
         self.uploads = self.uploads.saturating_sub(1);
         match uploaded {
             Ok(name) if self.stage == Stage::Present => {
-                let message = Message::about("FILE2", "", "", &name);
+                let from = if self.is_seated { self.role.name() } else { "" };
+                let message = Message::about("FILE2", "", from, &name);
                 self.tell(&message);
                 self.send(&message, |_| true);
             }
@@ -395,6 +408,15 @@ impl Door for Ertc {
 
     fn dropped(&self) -> Dropped {
         self.dropped
+    }
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Expert => "expert",
+            Self::Member => "member",
+        }
     }
 }
 

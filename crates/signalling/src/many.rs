@@ -144,6 +144,7 @@ impl Many {
             room: RoomName::new(room),
             identity: self.identity.clone(),
             is_exclusive: false,
+            key: None,
             token: self.token.clone(),
         };
         self.outputs.push_back(DoorOutput::Enter(HERE, entrance));

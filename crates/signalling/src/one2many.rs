@@ -7,53 +7,34 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use madang_sfu::api::{
-    ConnectionKey, ConnectionOptions, DataMessage, Event, Identity, Now, Offerer, PeerId, PeerInfo,
-    PlainData, Recipients, Request, RequestKind, RoomName,
+    ConnectionKey, DataMessage, Event, Identity, LeaveReason, Now, PeerId, PeerInfo, PlainData,
+    Recipients, Request, RequestKind, RoomName,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Frame;
 use crate::door::{
-    Door, DoorOutput, EnterError, Entered, Entrance, FORM_PLAIN, Place, UploadError,
+    Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError, client_offers, farewell,
+    plain_data,
 };
 use crate::json;
 use crate::query::Query;
-use crate::roster::{Roster, tracks_of};
+use crate::roster::Roster;
+
+mod audience;
+mod call;
+mod words;
+
+use call::{Call, Wishes};
+use words::{CandidateLine, Flavour, Message, Role};
 
 const ROOM_DEFAULT: &str = "one2many";
 const PRESENTER: &str = "presenter";
 const MAIN: ConnectionKey = ConnectionKey(0);
 const NAME_BYTES_MAX: usize = 256;
-
-/// Whose sentences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flavour {
-    Node,
-    Java,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Presenter,
-    Viewer,
-}
-
-/// A place that is held or asked for.
-#[derive(Debug)]
-struct Call {
-    place: Place,
-    role: Role,
-    identity: Identity,
-    /// Until its publisher's tracks are known.
-    offer: Option<String>,
-    is_inside: bool,
-    is_open: bool,
-    /// Whom a viewer watches.
-    watched: Option<PeerId>,
-    roster: Roster,
-    channel: Option<Arc<str>>,
-}
+/// By which this door knows its own members.
+const DOOR: (&str, &str) = ("door", "one2many");
+const ROLE: &str = "role";
 
 /// A conversation.
 #[derive(Debug)]
@@ -61,26 +42,11 @@ pub struct One2Many {
     flavour: Flavour,
     room: RoomName,
     token: Option<String>,
+    wishes: Wishes,
     seed: u64,
     places: u32,
     call: Option<Call>,
     outputs: VecDeque<DoorOutput>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    id: String,
-    #[serde(default)]
-    sdp_offer: Option<String>,
-    #[serde(default)]
-    candidate: Option<CandidateLine>,
-}
-
-#[derive(Debug, Deserialize)]
-struct CandidateLine {
-    #[serde(default)]
-    candidate: String,
 }
 
 impl One2Many {
@@ -101,11 +67,11 @@ impl One2Many {
             room if room.len() > NAME_BYTES_MAX => return Err("room: at most 256 bytes".to_owned()),
             room => room,
         };
-        let token = query.text("access_token");
         Ok(Self {
             flavour,
             room: RoomName::new(room),
-            token: (!token.is_empty()).then(|| token.to_owned()),
+            token: query.given("access_token"),
+            wishes: Wishes::read(&query)?,
             seed,
             places: 0,
             call: None,
@@ -123,11 +89,7 @@ impl One2Many {
     }
 
     fn reject(&mut self, role: Role, sentence: &str) {
-        let id = match role {
-            Role::Presenter => "presenterResponse",
-            Role::Viewer => "viewerResponse",
-        };
-        self.send(&json!({ "id": id, "response": "rejected", "message": sentence }));
+        self.send(&role.rejected(sentence));
     }
 
     fn begin(&mut self, role: Role, offer: Option<String>) {
@@ -136,19 +98,16 @@ impl One2Many {
             return;
         };
         if let Some(call) = &self.call {
-            match (self.flavour, call.role, role) {
-                (Flavour::Java, Role::Viewer, Role::Viewer) => {
-                    let sentence = "You are already viewing in this session. Use a different browser to add additional viewers.";
-                    self.reject(role, sentence);
-                    return;
-                }
-                (_, Role::Presenter, Role::Presenter) => {
-                    let sentence = self.taken();
-                    self.reject(role, sentence);
-                    return;
-                }
-                _ => self.hang_up(),
+            let refusal = match (call.role, role) {
+                (Role::Viewer, Role::Viewer) => self.flavour.views_already(),
+                (Role::Presenter, Role::Presenter) => Some(self.flavour.taken()),
+                (Role::Viewer, Role::Presenter) | (Role::Presenter, Role::Viewer) => None,
+            };
+            if let Some(sentence) = refusal {
+                self.reject(role, sentence);
+                return;
             }
+            self.hang_up();
         }
         let place = Place(self.places);
         self.places += 1;
@@ -156,38 +115,16 @@ impl One2Many {
             Role::Presenter => Identity::new(PRESENTER),
             Role::Viewer => Identity::new(&format!("viewer-{:016x}-{}", self.seed, place.0)),
         };
+        let is_presenter = role == Role::Presenter;
         let entrance = Entrance {
             room: self.room.clone(),
             identity: identity.clone(),
-            is_exclusive: role == Role::Presenter,
+            is_exclusive: is_presenter,
+            key: self.wishes.seat.clone().filter(|_| is_presenter),
             token: self.token.clone(),
         };
-        self.call = Some(Call {
-            place,
-            role,
-            identity,
-            offer: Some(offer),
-            is_inside: false,
-            is_open: false,
-            watched: None,
-            roster: Roster::default(),
-            channel: None,
-        });
+        self.call = Some(Call::new(place, role, identity, offer));
         self.outputs.push_back(DoorOutput::Enter(place, entrance));
-    }
-
-    fn taken(&self) -> &'static str {
-        match self.flavour {
-            Flavour::Node => "Another user is currently acting as presenter. Try again later ...",
-            Flavour::Java => "Another user is currently acting as sender. Try again later ...",
-        }
-    }
-
-    fn nobody(&self) -> &'static str {
-        match self.flavour {
-            Flavour::Node => "No active presenter. Try again later...",
-            Flavour::Java => "No active sender now. Become sender or . Try again later ...",
-        }
     }
 
     fn hang_up(&mut self) {
@@ -198,7 +135,7 @@ impl One2Many {
 
     /// The watched one is gone.
     fn stop_communication(&mut self) {
-        self.send(&json!({ "id": "stopCommunication" }));
+        self.send(&words::stop_communication());
         self.hang_up();
     }
 
@@ -219,45 +156,53 @@ impl One2Many {
     }
 
     fn unknown(&mut self) {
-        if self.flavour == Flavour::Node {
-            self.send(&json!({ "id": "error", "message": "Invalid message [object Object]" }));
+        if let Some(message) = self.flavour.unknown() {
+            self.send(&message);
         }
     }
 
-    /// Inside: a presenter offers at once, a viewer when it knows what it will get.
-    fn proceed(&mut self) {
-        let nobody = self.nobody();
-        let Some(call) = self
-            .call
-            .as_mut()
-            .filter(|call| call.is_inside && call.offer.is_some())
-        else {
+    /// Inside: a presenter offers at once, a viewer when it is known what it will get.
+    fn proceed(&mut self, now: Now) {
+        let (nobody, waits) = (self.flavour.nobody(), self.wishes.wait);
+        let Some(call) = self.call.as_mut().filter(|call| call.is_inside) else {
             return;
         };
-        let place = call.place;
+        let Some(offer) = &call.offer else { return };
         let tracks = match call.role {
             Role::Presenter => Vec::new(),
             Role::Viewer => match whom(&call.roster) {
+                None if waits => {
+                    if !std::mem::replace(&mut call.is_waiting, true) {
+                        self.send(&words::waiting());
+                    }
+                    return;
+                }
                 None => {
                     self.reject(Role::Viewer, nobody);
                     self.hang_up();
                     return;
                 }
-                // It has only just come in: its tracks follow.
-                Some(presenter) if presenter.publications.is_empty() => return,
+                // What is announced comes track by track.
                 Some(presenter) => {
+                    let tracks = call
+                        .patience
+                        .tracks_for(now, &[presenter], offer, None, false);
+                    let Some(tracks) = tracks else { return };
                     call.watched = Some(presenter.id);
-                    tracks_of(presenter)
+                    tracks
                 }
             },
         };
-        let (role, offer) = (call.role, call.offer.take().unwrap_or_default());
+        let Some(offer) = call.offer.take() else {
+            return;
+        };
         call.is_open = true;
+        let (place, role) = (call.place, call.role);
         self.request(
             place,
             Request::Open {
                 connection: MAIN,
-                options: options(role),
+                options: client_offers(role == Role::Presenter, None),
             },
         );
         if role == Role::Viewer {
@@ -274,7 +219,7 @@ impl One2Many {
             place,
             Request::Offer {
                 connection: MAIN,
-                sdp: offer,
+                sdp: offer.sdp,
                 number: 0,
             },
         );
@@ -284,54 +229,29 @@ impl One2Many {
         let Some(role) = self.call.as_ref().map(|call| call.role) else {
             return;
         };
-        let candidates = self.candidates(sdp);
+        let mut messages = self.flavour.candidates(sdp);
         match role {
-            Role::Presenter => {
-                for candidate in candidates {
-                    self.send(&candidate);
-                }
-                self.send(
-                    &json!({ "id": "presenterResponse", "response": "accepted", "sdpAnswer": sdp }),
-                );
-            }
-            Role::Viewer => {
-                self.send(
-                    &json!({ "id": "viewerResponse", "response": "accepted", "sdpAnswer": sdp }),
-                );
-                for candidate in candidates {
-                    self.send(&candidate);
-                }
-            }
+            Role::Presenter => messages.push(role.accepted(sdp)),
+            Role::Viewer => messages.insert(0, role.accepted(sdp)),
+        }
+        for message in messages {
+            self.send(&message);
         }
     }
 
-    /// They stand in the answer already; programs that wait for them get them as messages too.
-    fn candidates(&self, sdp: &str) -> Vec<Value> {
-        let mid = sdp
-            .lines()
-            .find_map(|line| line.strip_prefix("a=mid:"))
-            .unwrap_or("0");
-        let first = sdp
-            .find("\r\nm=")
-            .map_or(sdp, |at| sdp.get(at + 2..).unwrap_or(sdp));
-        let section = first.split("\r\nm=").next().unwrap_or(first);
-        section
-            .lines()
-            .filter_map(|line| {
-                line.strip_prefix("a=")
-                    .filter(|line| line.starts_with("candidate:"))
-            })
-            .map(|line| {
-                let mut candidate = json!({ "candidate": line, "sdpMid": mid, "sdpMLineIndex": 0 });
-                if self.flavour == Flavour::Node
-                    && let Some(members) = candidate.as_object_mut()
-                {
-                    members.insert("__module__".to_owned(), json!("kurento"));
-                    members.insert("__type__".to_owned(), json!("IceCandidate"));
-                }
-                json!({ "id": "iceCandidate", "candidate": candidate })
-            })
-            .collect()
+    /// Who came or went may have changed how many watch.
+    fn count(&mut self, now: Now) {
+        if !self.wishes.count {
+            return;
+        }
+        let Some(call) = self.call.as_mut().filter(|call| call.is_inside) else {
+            return;
+        };
+        let own = usize::from(call.role == Role::Viewer);
+        let others = call.roster.all().filter(|info| is_viewer(info)).count();
+        if let Some(count) = call.audience.tell(now, own + others) {
+            self.send(&words::viewers(count));
+        }
     }
 
     /// From the presenter's channel to all viewers; Kurento connects data one way, as the media.
@@ -344,19 +264,9 @@ impl One2Many {
             return;
         };
         let message = DataMessage {
-            plain: Some(PlainData {
-                label: Arc::clone(&label),
-                payload: payload.clone(),
-            }),
-            label,
-            reliable: true,
-            binary,
-            form: FORM_PLAIN,
             // Every viewer's channel has a name of its own.
             translate: true,
-            payload,
-            to: Recipients::Others,
-            from_peer: true,
+            ..plain_data(label, payload, binary, Recipients::Others)
         };
         self.request(call.place, Request::Data(Box::new(message)));
     }
@@ -386,7 +296,7 @@ impl One2Many {
         }
     }
 
-    fn seen(&mut self, info: Arc<PeerInfo>) {
+    fn seen(&mut self, now: Now, info: Arc<PeerInfo>) {
         let Some(call) = &mut self.call else { return };
         if info.identity == call.identity {
             return;
@@ -396,7 +306,19 @@ impl One2Many {
         if is_over {
             self.stop_communication();
         } else {
-            self.proceed();
+            self.proceed(now);
+        }
+    }
+
+    fn closed(&mut self, reason: LeaveReason) {
+        let role = self.call.take().map(|call| call.role);
+        match (role, farewell(reason)) {
+            (Some(Role::Viewer), _) => self.send(&words::stop_communication()),
+            // The tutorials have no word for it.
+            (Some(Role::Presenter), Some(sentence)) if self.wishes.seat.is_some() => {
+                self.reject(Role::Presenter, sentence);
+            }
+            (Some(Role::Presenter), _) | (None, _) => {}
         }
     }
 
@@ -457,14 +379,16 @@ impl Door for One2Many {
         };
         match entered {
             Ok(entered) => {
-                let attributes = BTreeMap::from([("role".to_owned(), role.name().to_owned())]);
+                let attributes = [DOOR, (ROLE, role.name())];
+                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+                let attributes = BTreeMap::from(attributes);
                 let join = entered.join(&identity, role.name(), attributes);
                 self.request(place, Request::Join(Box::new(join)));
             }
             Err(error) => {
                 self.call = None;
                 let sentence = match error {
-                    EnterError::Taken => self.taken().to_owned(),
+                    EnterError::Taken => self.flavour.taken().to_owned(),
                     EnterError::NoSuchRoom
                     | EnterError::RoomFull
                     | EnterError::ServerFull
@@ -476,7 +400,7 @@ impl Door for One2Many {
         }
     }
 
-    fn handle_event(&mut self, _now: Now, place: Place, event: Event) {
+    fn handle_event(&mut self, now: Now, place: Place, event: Event) {
         // Of a place that was given up.
         if !self.is_current(place) {
             return;
@@ -487,10 +411,10 @@ impl Door for One2Many {
                     call.roster.set(state.others);
                     call.is_inside = true;
                 }
-                self.proceed();
+                self.proceed(now);
             }
-            Event::PeerJoined(info) | Event::PeerUpdated(info) => self.seen(info),
-            Event::Published { peer, .. } | Event::Unpublished { peer, .. } => self.seen(peer),
+            Event::PeerJoined(info) | Event::PeerUpdated(info) => self.seen(now, info),
+            Event::Published { peer, .. } | Event::Unpublished { peer, .. } => self.seen(now, peer),
             Event::PeerLeft { peer, .. } => self.gone(peer.id),
             Event::Answer { sdp, .. } => self.answered(&sdp),
             Event::Refused { request, refusal } => self.refused(&request, &refusal.to_string()),
@@ -510,15 +434,7 @@ impl Door for One2Many {
                 binary,
                 ..
             } => self.data(plain, reliable, binary),
-            Event::Closed { .. } => {
-                let was_viewer = self
-                    .call
-                    .take()
-                    .is_some_and(|call| call.role == Role::Viewer);
-                if was_viewer {
-                    self.send(&json!({ "id": "stopCommunication" }));
-                }
-            }
+            Event::Closed { reason } => self.closed(reason),
             // No words for these: one presenter, one answer, no layers.
             Event::RoomUpdated(_)
             | Event::Announced { .. }
@@ -537,27 +453,24 @@ impl Door for One2Many {
             | Event::Streaming { .. }
             | Event::MuteAsked { .. } => {}
         }
+        self.count(now);
     }
 
     fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
 
-    fn handle_timeout(&mut self, _now: Now) {}
+    fn handle_timeout(&mut self, now: Now) {
+        self.proceed(now);
+        self.count(now);
+    }
 
     fn poll_output(&mut self) -> Option<DoorOutput> {
         self.outputs.pop_front()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-}
-
-impl Role {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Presenter => PRESENTER,
-            Self::Viewer => "viewer",
-        }
+        let call = self.call.as_ref()?;
+        let timeouts = [call.patience.poll_timeout(), call.audience.poll_timeout()];
+        timeouts.into_iter().flatten().min()
     }
 }
 
@@ -568,17 +481,10 @@ fn whom(roster: &Roster) -> Option<&Arc<PeerInfo>> {
         .or_else(|| roster.publishers().next())
 }
 
-fn options(role: Role) -> ConnectionOptions {
-    let publish = role == Role::Presenter;
-    ConnectionOptions {
-        offerer: Offerer::Client,
-        publish,
-        subscribe: !publish,
-        primary: true,
-        publish_unannounced: publish,
-        bitrate_max_bps: None,
-        channels: Vec::new(),
-    }
+/// Of this door.
+fn is_viewer(info: &PeerInfo) -> bool {
+    let is = |(key, value): (&str, &str)| info.attributes.get(key).is_some_and(|is| is == value);
+    is(DOOR) && is((ROLE, Role::Viewer.name()))
 }
 
 #[cfg(test)]

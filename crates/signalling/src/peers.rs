@@ -163,6 +163,7 @@ impl Peers {
             room: self.room.clone(),
             identity: identity.clone(),
             is_exclusive: true,
+            key: None,
             token: self.token.clone(),
         };
         self.outputs.push_back(DoorOutput::Enter(PLACE, entrance));

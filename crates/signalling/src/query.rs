@@ -23,6 +23,11 @@ impl Query {
         self.0.get(key).map_or("", String::as_str)
     }
 
+    /// None where there is none, or nothing in it.
+    pub(crate) fn given(&self, key: &str) -> Option<String> {
+        Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
+    }
+
     pub(crate) fn number(&self, key: &str) -> i32 {
         self.text(key).parse().unwrap_or(0)
     }

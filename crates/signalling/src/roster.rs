@@ -37,6 +37,10 @@ impl Roster {
         others.count()
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<PeerInfo>> {
+        self.others.values()
+    }
+
     /// Those who publish anything.
     pub(crate) fn publishers(&self) -> impl Iterator<Item = &Arc<PeerInfo>> {
         self.others

@@ -106,6 +106,7 @@ impl Spider {
             room: RoomName::new(channel),
             identity: identity.clone(),
             is_exclusive: role == Role::Publisher,
+            key: None,
             token: Some(token.to_owned()).filter(|token| !token.is_empty()),
         };
         let bitrate_kbps: Option<u64> = query.text("brate").parse().ok();

@@ -120,9 +120,13 @@ pub(crate) fn said(door: &mut dyn Door) -> Vec<String> {
                 } else {
                     "any"
                 };
+                let key = entrance.key.map(|key| format!(" with {key}"));
                 format!(
-                    "enter {} {} {} {how}",
-                    place.0, entrance.room, entrance.identity
+                    "enter {} {} {} {how}{}",
+                    place.0,
+                    entrance.room,
+                    entrance.identity,
+                    key.unwrap_or_default()
                 )
             }
             DoorOutput::Request(place, request) => format!("{} {}", place.0, short(&request)),

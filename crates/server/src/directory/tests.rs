@@ -52,6 +52,7 @@ fn wish<'a>(room: &'a RoomName, identity: &'a Identity) -> Wish<'a> {
         settings: RoomSettings::default(),
         may_create: false,
         is_exclusive: false,
+        key: None,
     }
 }
 
@@ -226,4 +227,29 @@ fn who_wants_a_name_alone_does_not_take_it_from_another() {
     check_refused(&admit(), AdmitError::Taken);
     drop(first);
     assert!(admit().is_ok());
+}
+
+#[test]
+fn who_comes_back_with_his_key_has_his_place_again() {
+    let yard = Yard::new(1, |_, _| {});
+    let (room, identity) = (RoomName::from("r"), Identity::from("presenter"));
+    let admit = |key: Option<&str>| {
+        let wish = Wish {
+            is_exclusive: true,
+            key,
+            ..wish(&room, &identity)
+        };
+        yard.directory.admit(yard.at(0), &wish)
+    };
+    let (first, mut first_inbox) = admit(Some("k1")).expect("free");
+    check_refused(&admit(Some("k2")), AdmitError::Taken);
+    check_refused(&admit(None), AdmitError::Taken);
+    let (second, _second_inbox) = admit(Some("k1")).expect("his own place");
+    check_removed(&mut first_inbox, LeaveReason::Duplicate);
+    // The dead line's end does not free the place.
+    drop(first);
+    check_refused(&admit(Some("k2")), AdmitError::Taken);
+    drop(second);
+    let _keyless = admit(None).expect("free");
+    check_refused(&admit(Some("k1")), AdmitError::Taken);
 }

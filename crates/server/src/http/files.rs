@@ -20,6 +20,8 @@ use rust_embed::RustEmbed;
 use super::{Shared, TEXT_PLAIN};
 
 const INDEX: &str = "index.html";
+/// What the app shows at addresses of its own: a room, a counselling session, a broadcast from both of its sides.
+const PAGES: [&str; 4] = ["/r/", "/c/", "/studio/", "/watch/"];
 /// Their names carry a hash of their content.
 const HASHED_FOLDER: &str = "assets/";
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -98,7 +100,7 @@ pub(crate) async fn serve(
     if path == "/" && !wants_html(&headers) {
         return ([(CONTENT_TYPE, TEXT_PLAIN)], "OK").into_response();
     }
-    let is_page = path == "/" || path.starts_with("/r/");
+    let is_page = path == "/" || PAGES.iter().any(|page| path.starts_with(page));
     let name = if is_page {
         INDEX
     } else {

@@ -171,6 +171,7 @@ impl Guest {
             settings: self.claims.room_settings(),
             may_create: self.claims.video.as_ref().is_some_and(|v| v.room_create),
             is_exclusive: false,
+            key: None,
         }
     }
 }

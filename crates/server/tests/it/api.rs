@@ -139,7 +139,14 @@ async fn pages_and_files() {
     let plain = server.get("/").await;
     assert_eq!((plain.status, plain.body.as_str()), (200, "OK"));
     let html = [("Accept", "text/html,application/xhtml+xml")];
-    for path in ["/", "/r/courtyard", "/r/%EB%A7%88%EB%8B%B9"] {
+    for path in [
+        "/",
+        "/r/courtyard",
+        "/r/%EB%A7%88%EB%8B%B9",
+        "/c/courtyard?role=expert",
+        "/studio/courtyard",
+        "/watch/courtyard",
+    ] {
         let page = server.ask("GET", path, &html, b"").await;
         assert_eq!(page.status, 200, "{path}");
         assert!(page.body.contains("madang"));

@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use madang_sfu::api::{
-    ConnectionKey, Event, LeaveReason, PlainData, Refusal, RequestKind, TrackId,
+    ConnectionKey, Event, LeaveReason, Now, PeerInfo, PlainData, Refusal, RequestKind, TrackId,
 };
 
 use super::One2Many;
@@ -10,6 +11,13 @@ use crate::door::{Door as _, EnterError, FORM_PLAIN, Place};
 use crate::testing::{enter, member, now, said, tell, text};
 
 const ANSWER: &str = "v=0\r\nm=audio 9 x\r\na=mid:a\r\na=candidate:1 1 udp 1 127.0.0.1 7882 typ host\r\nm=video 9 x\r\na=mid:b\r\n";
+
+/// Of a viewer who takes a picture of two cameras; a description in earnest is the core's to read.
+const TWO: &str = "m=video 9 x\r\na=recvonly\r\nm=video 9 x\r\na=recvonly\r\n";
+
+fn viewer(sdp: &str) -> String {
+    serde_json::json!({ "id": "viewer", "sdpOffer": sdp }).to_string()
+}
 
 fn node() -> One2Many {
     One2Many::node("", 7).expect("a door")
@@ -92,26 +100,25 @@ fn each_flavour_refuses_in_its_own_words() {
 #[test]
 fn a_viewer_waits_for_the_tracks_and_hears_of_the_end() {
     let mut door = One2Many::java("room=hall", 2).expect("a door");
-    let out = text(&mut door, r#"{"id":"viewer","sdpOffer":"OFFER"}"#);
+    let out = text(&mut door, &viewer(TWO));
     assert_eq!(out, ["enter 0 hall viewer-0000000000000002-0 any"]);
     let out = enter(&mut door, 0, "viewer", vec![member(1, "presenter", &[])]);
     assert_eq!(out, ["0 join"]);
+    // What is announced comes track by track; half of it is not answered.
+    let published = |track: u64, tracks: &[u64]| Event::Published {
+        peer: member(1, "presenter", tracks),
+        track: TrackId(track),
+    };
+    assert_eq!(tell(&mut door, 0, published(5, &[5])), [""; 0]);
     let presenter = member(1, "presenter", &[5, 6]);
-    let out = tell(
-        &mut door,
-        0,
-        Event::Published {
-            peer: Arc::clone(&presenter),
-            track: TrackId(6),
-        },
-    );
+    let out = tell(&mut door, 0, published(6, &[5, 6]));
     let subscribe = format!("0 subscribe 0 {:?}", [TrackId(5), TrackId(6)]);
     assert_eq!(
         out,
         [
             "0 open 0 publish=false subscribe=true",
             subscribe.as_str(),
-            "0 offer 0 OFFER"
+            &format!("0 offer 0 {TWO}"),
         ]
     );
     let out = tell(&mut door, 0, answer());
@@ -245,4 +252,141 @@ fn a_refused_offer_is_a_rejection() {
         "{out:?}"
     );
     assert_eq!(out[1], "quit 0");
+}
+
+/// As this door's own members are known.
+fn of_this_door(number: u64, role: &str) -> Arc<PeerInfo> {
+    let identity = if role == "presenter" { role } else { "v" };
+    let mut info = PeerInfo::clone(&member(number, identity, &[]));
+    let attributes = [("door", "one2many"), ("role", role)];
+    info.attributes = attributes
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    Arc::new(info)
+}
+
+#[test]
+fn who_wishes_to_waits_and_is_answered_when_the_presenter_comes() {
+    let mut door = One2Many::node("wait=1", 2).expect("a door");
+    text(&mut door, &viewer(TWO));
+    let out = enter(&mut door, 0, "viewer", vec![]);
+    assert_eq!(out, ["0 join", r#"{"id":"waiting"}"#]);
+    let joined = Event::PeerJoined(member(1, "presenter", &[]));
+    assert_eq!(tell(&mut door, 0, joined), [""; 0]);
+    let published = Event::Published {
+        peer: member(1, "presenter", &[5]),
+        track: TrackId(5),
+    };
+    assert_eq!(tell(&mut door, 0, published), [""; 0]);
+    // There is only one track, although two are taken.
+    let at = door.poll_timeout().expect("it waits for the second");
+    door.handle_timeout(Now {
+        instant: at,
+        ..now()
+    });
+    let subscribe = format!("0 subscribe 0 {:?}", [TrackId(5)]);
+    let offer = format!("0 offer 0 {TWO}");
+    assert_eq!(
+        said(&mut door),
+        [
+            "0 open 0 publish=false subscribe=true",
+            subscribe.as_str(),
+            offer.as_str()
+        ]
+    );
+    assert_eq!(door.poll_timeout(), None);
+    // He stops, and may come again: the page asks anew.
+    let stopped = Event::Unpublished {
+        peer: member(1, "presenter", &[]),
+        track: TrackId(5),
+    };
+    assert_eq!(
+        tell(&mut door, 0, stopped),
+        [r#"{"id":"stopCommunication"}"#, "quit 0"]
+    );
+    text(&mut door, &viewer(TWO));
+    let out = enter(&mut door, 1, "viewer", vec![]);
+    assert_eq!(out, ["1 join", r#"{"id":"waiting"}"#]);
+}
+
+#[test]
+fn who_wishes_to_hears_how_many_watch_at_most_once_a_second() {
+    let mut door = One2Many::node("count=1", 2).expect("a door");
+    text(&mut door, r#"{"id":"presenter","sdpOffer":"OFFER"}"#);
+    let other = member(7, "somebody by another door", &[]);
+    let out = enter(
+        &mut door,
+        0,
+        "presenter",
+        vec![of_this_door(1, "viewer"), other],
+    );
+    assert_eq!(
+        out.last().map(String::as_str),
+        Some(r#"{"count":1,"id":"viewers"}"#)
+    );
+    let start = now();
+    let mut at = |ms: u64, event: Event| {
+        let now = Now {
+            instant: start.instant + Duration::from_millis(2_000 + ms),
+            ..start
+        };
+        door.handle_event(now, Place(0), event);
+        (said(&mut door), door.poll_timeout())
+    };
+    let joined = |number: u64| Event::PeerJoined(of_this_door(number, "viewer"));
+    let left = |number: u64| Event::PeerLeft {
+        peer: of_this_door(number, "viewer"),
+        reason: LeaveReason::Own,
+    };
+    assert_eq!(
+        at(0, joined(2)),
+        (vec![r#"{"count":2,"id":"viewers"}"#.to_owned()], None)
+    );
+    let due_at = start.instant + Duration::from_millis(3_000);
+    let due = Some(due_at);
+    assert_eq!(at(100, joined(3)), (vec![], due));
+    assert_eq!(at(200, joined(4)), (vec![], due));
+    // As many as were told: nothing to tell.
+    assert_eq!(at(300, left(3)).1, due);
+    assert_eq!(at(300, left(4)), (vec![], None));
+    assert_eq!(at(400, left(2)), (vec![], due));
+    door.handle_timeout(Now {
+        instant: due_at,
+        ..start
+    });
+    assert_eq!(said(&mut door), [r#"{"count":1,"id":"viewers"}"#]);
+
+    // A viewer counts itself.
+    let mut door = One2Many::java("count=1&wait=1", 3).expect("a door");
+    text(&mut door, &viewer(TWO));
+    let out = enter(&mut door, 0, "viewer", vec![of_this_door(1, "viewer")]);
+    assert_eq!(
+        out.last().map(String::as_str),
+        Some(r#"{"count":2,"id":"viewers"}"#)
+    );
+}
+
+#[test]
+fn a_presenter_with_a_seat_has_it_again_and_is_told_who_took_it() {
+    let mut door = One2Many::node("seat=k1", 2).expect("a door");
+    let out = text(&mut door, r#"{"id":"presenter","sdpOffer":"OFFER"}"#);
+    assert_eq!(out, ["enter 0 one2many presenter alone with k1"]);
+    enter(&mut door, 0, "presenter", vec![]);
+    let reason = LeaveReason::Duplicate;
+    let out = tell(&mut door, 0, Event::Closed { reason });
+    assert_eq!(
+        out,
+        [
+            r#"{"id":"presenterResponse","message":"somebody else took this place","response":"rejected"}"#
+        ]
+    );
+    // A viewer needs none.
+    let out = text(&mut door, &viewer(TWO));
+    assert_eq!(out, ["enter 1 one2many viewer-0000000000000002-1 any"]);
+    // The tutorials have no such word.
+    let mut door = node();
+    text(&mut door, r#"{"id":"presenter","sdpOffer":"OFFER"}"#);
+    enter(&mut door, 0, "presenter", vec![]);
+    assert_eq!(tell(&mut door, 0, Event::Closed { reason }), [""; 0]);
+    assert!(One2Many::node(&format!("seat={}", "k".repeat(300)), 1).is_err());
 }

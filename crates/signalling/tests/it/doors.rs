@@ -304,6 +304,9 @@ fn line_of(name: &str, output: &DoorOutput) -> String {
             if entrance.is_exclusive {
                 line += " exclusive";
             }
+            if let Some(key) = &entrance.key {
+                line += &format!(" key {key}");
+            }
             if let Some(token) = &entrance.token {
                 line += &format!(" token {token}");
             }

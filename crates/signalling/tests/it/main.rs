@@ -115,6 +115,11 @@ fn ertc_notify() {
 }
 
 #[test]
+fn ertc_seats() {
+    doors::check(include_str!("../transcripts/ertc/seats.txt"));
+}
+
+#[test]
 fn ertc_refusals() {
     doors::check(include_str!("../transcripts/ertc/refusals.txt"));
 }
