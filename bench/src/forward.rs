@@ -275,6 +275,7 @@ impl Stage {
                 subscribe: offerer == Offerer::Server,
                 primary: true,
                 publish_unannounced: true,
+                answers_ahead: false,
                 bitrate_max_bps: None,
                 channels: Vec::new(),
             },

@@ -151,6 +151,7 @@ impl Client {
                 subscribe: true,
                 primary: true,
                 publish_unannounced: false,
+                answers_ahead: false,
                 bitrate_max_bps: None,
                 channels: Vec::new(),
             },

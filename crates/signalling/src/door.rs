@@ -124,6 +124,7 @@ pub(crate) fn client_offers(publish: bool, bitrate_max_bps: Option<u64>) -> Conn
         subscribe: !publish,
         primary: true,
         publish_unannounced: publish,
+        answers_ahead: false,
         bitrate_max_bps: bitrate_max_bps.filter(|_| publish),
         channels: Vec::new(),
     }

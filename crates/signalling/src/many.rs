@@ -451,6 +451,7 @@ fn options(publish: bool) -> ConnectionOptions {
         subscribe: !publish,
         primary: publish,
         publish_unannounced: publish,
+        answers_ahead: false,
         bitrate_max_bps: None,
         channels: Vec::new(),
     }

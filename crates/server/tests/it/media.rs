@@ -75,6 +75,7 @@ impl Member {
                 subscribe: offerer == Offerer::Server,
                 primary: true,
                 publish_unannounced: true,
+                answers_ahead: false,
                 bitrate_max_bps: None,
                 channels: Vec::new(),
             },

@@ -135,6 +135,9 @@ pub struct ConnectionOptions {
     pub primary: bool,
     /// A sending section that nobody announced becomes a publication of its own.
     pub publish_unannounced: bool,
+    /// Where the client receives it is answered as if we sent, before there is anything to send: tracks come and go on
+    /// its sections without another description (only where the client offers).
+    pub answers_ahead: bool,
     /// A ceiling for each picture the client sends.
     pub bitrate_max_bps: Option<u64>,
     /// Channels we open on it (only where the server offers); otherwise the client's channels are used by their label.

@@ -27,6 +27,8 @@ pub(super) struct ClientOffers {
     /// Mid and kind of the m-lines so far, and whether they were given up.
     lines: Vec<(String, Option<MediaKind>, bool)>,
     answered: bool,
+    /// What all sections that are answered ahead of their tracks are a part of.
+    pub(super) ahead_stream: Option<String>,
     /// The client was asked for sections since the last answer.
     told: bool,
     told_at: Option<Instant>,
@@ -36,6 +38,11 @@ pub(super) struct ClientOffers {
 impl ClientOffers {
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
+    }
+
+    /// The client knows of all sections.
+    pub(super) fn is_settled(&self) -> bool {
+        self.answered && self.open.is_none()
     }
 
     fn check_order(&self, sections: &[RemoteLines]) -> Result<(), Refusal> {
@@ -95,6 +102,7 @@ impl Connection {
         let Some(text) = self.client.open.take() else {
             return Err(Refusal::State("no offer to answer"));
         };
+        self.prepare_ahead();
         self.bind_waiting();
         let texts = self.section_texts();
         let answer = sdp_text::write(&text, &self.credentials, &texts);
@@ -226,6 +234,7 @@ impl Connection {
         let usable = entry.usable();
         if !usable {
             entry.shown = Shown::Nothing;
+            entry.ahead = None;
             self.sections.unbind(mid);
         }
         if usable {
@@ -233,7 +242,7 @@ impl Connection {
             self.sections.learn_codecs(offered, &payloads);
         }
         // str0m makes a stream for whatever could send; it would report of it for ever.
-        if self.sections.bound_on(mid).is_none() {
+        if !self.sections.has_stream(mid) {
             egress::remove_stream(&mut self.rtc, mid);
         }
         let (stream_id, track_id) = line.msid.clone().unwrap_or_default();
@@ -252,7 +261,7 @@ impl Connection {
         })
     }
 
-    fn bind_waiting(&mut self) {
+    pub(super) fn bind_waiting(&mut self) {
         let order = self.sections.in_order();
         for key in self.sections.waiting() {
             let Some(down) = self.sections.downs.get(&key) else {
@@ -278,7 +287,9 @@ impl Connection {
             return;
         };
         let (kind, payloads) = (entry.kind, entry.payloads);
-        egress::fresh_stream(&mut self.rtc, mid);
+        if entry.ahead.is_none() {
+            egress::fresh_stream(&mut self.rtc, mid);
+        }
         if let Some(binding) = egress::binding(&mut self.rtc, mid, kind, payloads) {
             self.sections.bind(key, binding);
         }
@@ -299,12 +310,13 @@ impl Connection {
                     ssrc: Some((*binding.ssrc, binding.repair.map(|repair| *repair))),
                 })
             });
+            let ahead = entry.ahead.as_ref().map(|ahead| ahead.sending().clone());
             let opus = (entry.gives && entry.kind == MediaKind::Audio).then_some(entry.opus);
             texts.insert(
                 entry.section.to_string(),
                 SectionText {
                     flow: entry.flow(),
-                    sending,
+                    sending: ahead.or(sending),
                     order: entry.written_order(),
                     only: None,
                     opus,

@@ -67,6 +67,7 @@ pub(super) fn binding(
         ready: false,
         negotiated: false,
         seq_base: None,
+        splice: None,
     })
 }
 

@@ -3,6 +3,7 @@
 //! `client_offer` and `server_offer` are the two ways to agree on sections; `sections` knows what is sent on which;
 //! `sdp_text` reads and writes what str0m cannot be told.
 
+mod ahead;
 mod channels;
 mod client_offer;
 mod codecs;
@@ -56,6 +57,7 @@ pub(crate) struct Connection {
     offerer: Offerer,
     publish: bool,
     subscribe: bool,
+    answers_ahead: bool,
     bitrate_max_bps: Option<u64>,
     sections: Sections,
     client: ClientOffers,
@@ -113,6 +115,7 @@ impl Connection {
             offerer: options.offerer,
             publish: options.publish,
             subscribe: options.subscribe,
+            answers_ahead: options.answers_ahead && options.offerer == Offerer::Client,
             bitrate_max_bps: options.bitrate_max_bps,
             sections: Sections::default(),
             client: ClientOffers::default(),
@@ -165,6 +168,7 @@ impl Connection {
     pub(crate) fn attach(&mut self, now: Now, down: DownTrack) -> DownKey {
         self.touch(now);
         let key = self.sections.attach(down);
+        self.bind_ahead();
         self.wish_sections();
         self.wish_offer();
         key
@@ -192,7 +196,13 @@ impl Connection {
         let Some(binding) = down.binding.as_mut().filter(|binding| binding.ready) else {
             return false;
         };
-        let written = egress::write(&mut self.rtc, binding, packet, self.now);
+        let written = match &mut binding.splice {
+            None => egress::write(&mut self.rtc, binding, packet, self.now),
+            Some(splice) => match splice.apply(packet, self.now) {
+                Some(packet) => egress::write(&mut self.rtc, binding, &packet, self.now),
+                None => false,
+            },
+        };
         if written {
             self.drained = false;
             self.meter.count_down();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use str0m::media::{Mid, Pt};
 use str0m::rtp::Ssrc;
 
+use super::ahead::{self, Ahead, Splice};
 use super::codecs::{self, Payloads};
 use super::sdp_text::{Flow, Opus};
 use super::types::{DownKey, DownTrack, Section};
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     /// Its place among the m-lines.
     pub(super) index: usize,
     pub(super) carries: Option<DownKey>,
+    /// The client was told of a stream on it, whatever that will carry.
+    pub(super) ahead: Option<Ahead>,
     pub(super) shown: Shown,
     /// The client takes media on it.
     pub(super) takes: bool,
@@ -50,6 +53,7 @@ impl Entry {
             kind,
             index,
             carries: None,
+            ahead: None,
             shown: Shown::Nothing,
             takes: false,
             gives: false,
@@ -75,7 +79,7 @@ impl Entry {
 
     /// Can carry something from the next description on.
     pub(super) fn ready(&self) -> bool {
-        self.free() && self.shown == Shown::Nothing
+        self.free() && (self.ahead.is_some() || self.shown == Shown::Nothing)
     }
 
     pub(super) fn fits(&self, down: &DownTrack) -> bool {
@@ -94,7 +98,8 @@ impl Entry {
     }
 
     pub(super) fn flow(&self) -> Flow {
-        Flow::new(self.carries.is_some() && self.takes, self.gives)
+        let sends = self.carries.is_some() || self.ahead.is_some();
+        Flow::new(sends && self.takes, self.gives)
     }
 }
 
@@ -122,6 +127,8 @@ pub(super) struct Binding {
     pub(super) negotiated: bool,
     /// What is taken off the sequence numbers: a receiver takes the first to be of roll-over count 0 (RFC 3711 §3.3.1).
     pub(super) seq_base: Option<u64>,
+    /// Where the stream outlives the track.
+    pub(super) splice: Option<Splice>,
 }
 
 impl Binding {
@@ -194,10 +201,11 @@ impl Sections {
     /// The SSRC that is to be silent from now on.
     pub(super) fn detach(&mut self, key: DownKey) -> Option<Ssrc> {
         let binding = self.downs.remove(&key)?.binding?;
-        if let Some(entry) = self.entries.get_mut(&binding.mid) {
-            entry.carries = None;
-        }
-        Some(binding.ssrc)
+        let Some(entry) = self.entries.get_mut(&binding.mid) else {
+            return Some(binding.ssrc);
+        };
+        entry.carries = None;
+        ahead::give_back(entry.ahead.as_mut(), binding)
     }
 
     /// Takes the track off its section; it waits for another one.
@@ -205,15 +213,18 @@ impl Sections {
         let entry = self.entries.get_mut(&mid)?;
         let key = entry.carries.take()?;
         let binding = self.downs.get_mut(&key)?.binding.take()?;
-        Some(binding.ssrc)
+        ahead::give_back(entry.ahead.as_mut(), binding)
     }
 
-    pub(super) fn bind(&mut self, key: DownKey, binding: Binding) {
+    pub(super) fn bind(&mut self, key: DownKey, mut binding: Binding) {
         let Some(down) = self.downs.get_mut(&key) else {
             return;
         };
         if let Some(entry) = self.entries.get_mut(&binding.mid) {
             entry.carries = Some(key);
+            if let Some(ahead) = &entry.ahead {
+                ahead.lend(&mut binding);
+            }
             entry.streams.insert(down.track.stream_id.clone());
         }
         down.binding = Some(binding);
@@ -275,6 +286,12 @@ impl Sections {
 
     pub(super) fn bound_on(&self, mid: Mid) -> Option<DownKey> {
         self.entries.get(&mid)?.carries
+    }
+
+    /// Something is sent on it, or will be without another word to the client.
+    pub(super) fn has_stream(&self, mid: Mid) -> bool {
+        let entry = self.entries.get(&mid);
+        entry.is_some_and(|entry| entry.carries.is_some() || entry.ahead.is_some())
     }
 
     pub(super) fn can_send(&self, codec: Codec) -> bool {

@@ -1,5 +1,6 @@
 //! Two ends in virtual time: a connection of ours, and a client made of str0m with full ICE.
 
+mod ahead;
 mod client_offers;
 mod data;
 mod pair;

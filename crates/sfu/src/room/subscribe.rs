@@ -268,7 +268,7 @@ impl Room {
     /// The connection that carries it to the peer, and the stream it belongs to there. None: nothing to do.
     fn carrier_for(&self, peer: PeerId, id: TrackId, cx: &Context<'_>) -> Option<(Slot, String)> {
         let track = self.tracks.get(&id)?;
-        if track.publisher == peer || track.subscription(peer).is_some() {
+        if track.subscription(peer).is_some() {
             return None;
         }
         if !self.info_of(peer)?.grant.subscribe || self.info_of(track.publisher)?.grant.hidden {
@@ -277,6 +277,8 @@ impl Room {
         let local = self.local(peer)?;
         let slot = match local.carriers.get(&id) {
             Some(key) => *local.connections.get(key)?,
+            // Back to where it comes from only if a connection for that was named.
+            None if track.publisher == peer => return None,
             None => {
                 let subscribes = |slot: &Slot| {
                     cx.connections

@@ -74,6 +74,7 @@ fn open() -> Request {
             subscribe: true,
             primary: true,
             publish_unannounced: false,
+            answers_ahead: false,
             bitrate_max_bps: None,
             channels: Vec::new(),
         },

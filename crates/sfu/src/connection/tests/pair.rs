@@ -53,6 +53,7 @@ pub(super) fn options(offerer: Offerer) -> ConnectionOptions {
         subscribe: true,
         primary: true,
         publish_unannounced: true,
+        answers_ahead: false,
         bitrate_max_bps: None,
         channels: Vec::new(),
     }
