@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use madang_netsim::{Link, Profile, Random, Setup, World};
-use madang_sfu::api::{Preference, Request};
+use madang_sfu::api::{ConnectionKey, Preference, Request};
 
 const BOTH: Profile = Profile {
     audio: true,
@@ -96,6 +96,32 @@ fn leave_all(world: &mut World) {
         "{world:?}: not everybody was told that it left"
     );
     world.check_empty();
+}
+
+#[test]
+fn a_member_has_its_own_tracks_back_if_it_names_a_connection() {
+    let mut world = clean(1, 1);
+    let index = world.join(BOTH);
+    world.run(Duration::from_secs(2));
+    let tracks = world.clients[index].announced.clone();
+    assert_eq!(tracks.len(), 2);
+    for connection in [None, Some(ConnectionKey(0))] {
+        assert!(world.clients[index].subscribed.is_empty());
+        let tracks = tracks.clone();
+        let wish = Request::Subscribe { tracks, connection };
+        world.clients[index].request(wish);
+        world.run(Duration::from_secs(3));
+    }
+    let client = &world.clients[index];
+    for track in &tracks {
+        assert!(client.subscribed.contains(track), "{track}");
+        let mut streams = client.streams.iter();
+        assert!(
+            streams.any(|((heard, _), stream)| heard == track && stream.packets() > 0),
+            "{track}"
+        );
+    }
+    world.check();
 }
 
 #[test]
