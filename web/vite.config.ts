@@ -18,6 +18,9 @@ export default defineConfig({
       '/api': toServer,
       '/healthz': toServer,
       '/rtc': { ...toServer, ws: true },
+      '/ertc': { ...toServer, ws: true },
+      '/one2many': { ...toServer, ws: true },
+      '/resources': toServer,
     },
   },
 });

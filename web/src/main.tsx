@@ -4,6 +4,7 @@ import { startLanguage } from './i18n';
 import { startPrefs } from './prefs';
 import { startRoutes } from './route';
 import './styles/base.css';
+import './styles/home.css';
 import './styles/page.css';
 
 startPrefs();

@@ -1,7 +1,12 @@
 import { signal } from '@preact/signals';
-import { type Invitation, parseLocation } from './lib/invite';
+import { type CounselRole, type Invitation, parseAddress, parseLocation } from './lib/invite';
 
-export type Route = { at: 'home' } | { at: 'room'; invitation: Invitation } | { at: 'nowhere' };
+export type Route =
+  | { at: 'home' }
+  | { at: 'room'; invitation: Invitation }
+  | { at: 'counsel'; invitation: Invitation; role: CounselRole }
+  | { at: 'studio' | 'watch'; invitation: Invitation }
+  | { at: 'nowhere' };
 
 export const route = signal<Route>(read());
 
@@ -24,5 +29,9 @@ export function go(path: string): void {
 function read(): Route {
   if (location.pathname === '/' || location.pathname === '/index.html') return { at: 'home' };
   const invitation = parseLocation(location.pathname, location.hash);
-  return invitation ? { at: 'room', invitation } : { at: 'nowhere' };
+  if (invitation) return { at: 'room', invitation };
+  const address = parseAddress(location.pathname, location.search, location.hash);
+  if (!address) return { at: 'nowhere' };
+  const { place, role } = address;
+  return place === 'counsel' ? { at: place, invitation: address.invitation, role } : { at: place, invitation: address.invitation };
 }

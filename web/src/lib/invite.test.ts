@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { invitationLink, newRoomName, parseInvitation, parseLocation, readToken, roomPath, withoutTokens } from './invite';
+import { counselPath, invitationLink, newRoomName, parseAddress, parseInvitation, parseLocation, parsePageLink, readToken, roomPath, studioPath, watchPath, withoutTokens } from './invite';
 
 describe('parseInvitation', () => {
   it('takes names, paths and links', () => {
@@ -28,6 +28,31 @@ describe('parseLocation', () => {
   it('is the inverse of roomPath', () => {
     for (const room of ['yard', 'a/b?c#d', '마당 1']) expect(parseLocation(roomPath(room), '')?.room).toBe(room);
     expect(invitationLink('https://h', 'a b')).toBe('https://h/r/a%20b');
+  });
+});
+
+describe('parseAddress', () => {
+  it('knows the pages that are no rooms', () => {
+    expect(parseAddress('/c/yard', '?role=expert', '#token=t')).toEqual({ place: 'counsel', invitation: { room: 'yard', token: 't' }, role: 'expert' });
+    expect(parseAddress('/c/yard/', '', '')).toMatchObject({ place: 'counsel', role: 'member' });
+    expect(parseAddress('/studio/%EB%A7%88%EB%8B%B9', '', '')).toMatchObject({ place: 'studio', invitation: { room: '마당', token: null } });
+    expect(parseAddress('/watch/yard', '?role=admin', '')).toMatchObject({ place: 'watch', role: 'member' });
+    for (const path of ['/', '/c', '/c/', '/c/a/b', '/r/yard', '/constructor/yard', '/watch/%E0%A4%A']) expect(parseAddress(path, '', ''), path).toBeNull();
+  });
+
+  it('is the inverse of the paths', () => {
+    for (const room of ['yard', 'a/b?c#d', '마당 1']) {
+      for (const path of [counselPath(room, 'expert'), studioPath(room), watchPath(room)]) {
+        const { pathname, search } = new URL(path, 'https://h');
+        expect(parseAddress(pathname, search, '')?.invitation.room).toBe(room);
+      }
+    }
+  });
+
+  it('finds a page in a pasted link, and leaves rooms alone', () => {
+    expect(parsePageLink(' https://meet.example/c/yard?role=expert#token=a.b.c ')).toBe('/c/yard?role=expert#token=a.b.c');
+    expect(parsePageLink('/watch/yard')).toBe('/watch/yard');
+    for (const other of ['yard', 'https://meet.example/r/yard', 'https://meet.example/watch/', 'c/yard', '']) expect(parsePageLink(other), other).toBeNull();
   });
 });
 

@@ -22,6 +22,47 @@ export function parseLocation(pathname: string, hash: string): Invitation | null
   return match ? invitation(decode(match[1] ?? ''), hash.replace(/^#/, '')) : null;
 }
 
+/** Where else a link may lead: an address of the app that is no room's. */
+export type Place = 'counsel' | 'studio' | 'watch';
+export type CounselRole = 'expert' | 'member';
+
+export interface Address {
+  place: Place;
+  invitation: Invitation;
+  /** Of a counselling session; who says nothing comes as a member. */
+  role: CounselRole;
+}
+
+const PLACES: Record<string, Place> = { c: 'counsel', studio: 'studio', watch: 'watch' };
+
+/** `null`: the address of no such page. */
+export function parseAddress(pathname: string, search: string, hash: string): Address | null {
+  const match = /^\/(c|studio|watch)\/([^/]+)\/?$/.exec(pathname);
+  const place = PLACES[match?.[1] ?? ''];
+  const named = place && invitation(decode(match?.[2] ?? ''), hash.replace(/^#/, ''));
+  if (!named) return null;
+  return { place, invitation: named, role: new URLSearchParams(search).get('role') === 'expert' ? 'expert' : 'member' };
+}
+
+/** The path of the app that a pasted link names, if it is one of its pages: query and fragment come along. */
+export function parsePageLink(input: string): string | null {
+  const match = /^(?:https?:\/\/[^/]+)?(\/(?:c|studio|watch)\/[^?#]+)(\?[^#]*)?(#.*)?$/i.exec(input.trim());
+  const [, path = '', search = '', hash = ''] = match ?? [];
+  return parseAddress(path, search, hash) ? path + search + hash : null;
+}
+
+export function counselPath(room: string, role: CounselRole): string {
+  return `/c/${encodeURIComponent(room)}?role=${role}`;
+}
+
+export function studioPath(room: string): string {
+  return `/studio/${encodeURIComponent(room)}`;
+}
+
+export function watchPath(room: string): string {
+  return `/watch/${encodeURIComponent(room)}`;
+}
+
 export function roomPath(room: string): string {
   return `/r/${encodeURIComponent(room)}`;
 }

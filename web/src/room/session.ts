@@ -34,7 +34,7 @@ import { handsOf, nameOf, peopleOf, tilesOf } from './views';
 declare global {
   interface Window {
     /** For tests and the browser's console: the SDK's room of the current stay. */
-    __madang?: { room: Room };
+    __madang?: { room?: Room; counsel?: unknown; studio?: unknown };
   }
 }
 

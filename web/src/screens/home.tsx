@@ -2,11 +2,12 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useId } from 'preact/hooks';
 import { t } from '../i18n';
 import { type Config, fetchConfig } from '../lib/api';
-import { newRoomName, parseInvitation, roomPath } from '../lib/invite';
+import { newRoomName, parseInvitation, parsePageLink, roomPath, studioPath } from '../lib/invite';
 import { forget, name, NAME_LENGTH_MAX, recent } from '../prefs';
 import { go } from '../route';
 import { Page } from '../ui/chrome';
 import { Icon } from '../ui/icons';
+import { CounselLinks } from './counsel-links';
 import { Courtyard } from './courtyard';
 
 export function Home() {
@@ -30,6 +31,7 @@ export function Home() {
           {closed ? <p class="hint">{words.home.closed}</p> : <StartButton />}
           <JoinForm withRule={!closed} />
           <RecentRooms />
+          {!closed && <OtherDoors />}
         </section>
         <footer class="home-foot">
           <p>{words.app.honest}</p>
@@ -67,6 +69,8 @@ function JoinForm({ withRule }: { withRule: boolean }) {
   const wrong = useSignal(false);
   const submit = (event: Event): void => {
     event.preventDefault();
+    const page = parsePageLink(room.value);
+    if (page !== null) return go(page);
     const invitation = parseInvitation(room.value);
     wrong.value = invitation === null;
     if (invitation === null) {
@@ -127,6 +131,38 @@ function JoinForm({ withRule }: { withRule: boolean }) {
         )}
       </div>
     </form>
+  );
+}
+
+/** What else two or many may meet for. */
+function OtherDoors() {
+  const words = t.value.home;
+  const counsel = useSignal(false);
+  return (
+    <section class="other-doors" aria-label={words.others}>
+      <button
+        type="button"
+        class="other-door"
+        data-testid="home-counsel"
+        onClick={() => {
+          counsel.value = true;
+        }}
+      >
+        <Icon name="talk" />
+        <span>
+          <strong>{words.counsel}</strong>
+          <small>{words.counselHint}</small>
+        </span>
+      </button>
+      <button type="button" class="other-door" data-testid="home-studio" onClick={() => go(studioPath(newRoomName()))}>
+        <Icon name="broadcast" />
+        <span>
+          <strong>{words.broadcast}</strong>
+          <small>{words.broadcastHint}</small>
+        </span>
+      </button>
+      {counsel.value && <CounselLinks onClose={() => (counsel.value = false)} />}
+    </section>
   );
 }
 

@@ -3,13 +3,14 @@ import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { go } from '../route';
 import { Page } from '../ui/chrome';
-import { Icon } from '../ui/icons';
+import { Icon, type IconName } from '../ui/icons';
 
 interface MessageProps {
   title: string;
   text: string;
   /** `calm` for an ending one wished for, `trouble` for one that needs a remedy. */
   tone?: 'calm' | 'trouble';
+  icon?: IconName;
   detail?: string;
   testId?: string;
   code?: string;
@@ -17,14 +18,14 @@ interface MessageProps {
 }
 
 /** A whole screen that says one thing and what to do about it. */
-export function MessagePage({ title, text, tone = 'trouble', detail = '', testId = 'message', code = '', children }: MessageProps) {
+export function MessagePage({ title, text, tone = 'trouble', icon, detail = '', testId = 'message', code = '', children }: MessageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), [title]);
   return (
     <Page narrow>
       <section class="message" data-testid={testId} data-code={code}>
         <span class={`message-mark message-${tone}`} aria-hidden="true">
-          <Icon name={tone === 'calm' ? 'leave' : 'alert'} size={28} />
+          <Icon name={icon ?? (tone === 'calm' ? 'leave' : 'alert')} size={28} />
         </span>
         <h1 ref={heading} tabIndex={-1}>
           {title}

@@ -1,12 +1,12 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { t } from '../i18n';
-import type { MediaFailure } from '../lib/media';
 import { meterShare } from '../lib/mic';
 import { devices, mirrorOn, name, NAME_LENGTH_MAX } from '../prefs';
 import { Page } from '../ui/chrome';
 import { deviceList, DeviceSelect, useDevices } from '../ui/devices';
 import { Icon } from '../ui/icons';
+import { Help } from './help';
 import type { Preview } from './preview';
 import { playTestTone } from './tone';
 
@@ -17,9 +17,12 @@ interface PrejoinProps {
   fixedName: string;
   busy: boolean;
   onJoin: () => void;
+  /** Of another page than the room's: where this leads, and as whom. */
+  eyebrow?: string;
+  title?: string;
 }
 
-export function Prejoin({ room, preview, fixedName, busy, onJoin }: PrejoinProps) {
+export function Prejoin({ room, preview, fixedName, busy, onJoin, eyebrow, title }: PrejoinProps) {
   const words = t.value.prejoin;
   useDevices();
   return (
@@ -31,9 +34,9 @@ export function Prejoin({ room, preview, fixedName, busy, onJoin }: PrejoinProps
         </div>
         <div class="prejoin-say">
           <p class="eyebrow">
-            {words.room} <strong data-testid="prejoin-room">{room}</strong>
+            {eyebrow ?? words.room} <strong data-testid="prejoin-room">{room}</strong>
           </p>
-          <h1>{words.title}</h1>
+          <h1>{title ?? words.title}</h1>
           <JoinForm preview={preview} fixedName={fixedName} busy={busy} onJoin={onJoin} />
         </div>
       </div>
@@ -87,7 +90,7 @@ function PreviewPicture({ preview }: { preview: Preview }) {
   );
 }
 
-function JoinForm({ preview, fixedName, busy, onJoin }: Omit<PrejoinProps, 'room'>) {
+function JoinForm({ preview, fixedName, busy, onJoin }: Pick<PrejoinProps, 'preview' | 'fixedName' | 'busy' | 'onJoin'>) {
   const words = t.value.prejoin;
   const id = useId();
   const wrong = useSignal(false);
@@ -160,41 +163,5 @@ function LevelMeter({ preview }: { preview: Preview }) {
         <span key={index} class={share * 16 > index ? 'meter-bar meter-on' : 'meter-bar'} />
       ))}
     </div>
-  );
-}
-
-function Help({ preview }: { preview: Preview }) {
-  const words = t.value.prejoin;
-  const audio = preview.failures.audio.value;
-  const video = preview.failures.video.value;
-  const causes: Array<{ which: string; cause: MediaFailure }> = [];
-  if (audio && audio === video) causes.push({ which: words.helpFor.both, cause: audio });
-  else {
-    if (audio) causes.push({ which: words.helpFor.audio, cause: audio });
-    if (video) causes.push({ which: words.helpFor.video, cause: video });
-  }
-  if (preview.starting.value || causes.length === 0) return null;
-  return (
-    <section class="help" data-testid="prejoin-help" role="alert">
-      {causes.map(({ which, cause }) => (
-        <div key={which} data-cause={cause}>
-          <h2>
-            <Icon name="alert" size={20} />
-            <span>
-              {which}: {words.help[cause].title}
-            </span>
-          </h2>
-          <p>{words.help[cause].text}</p>
-          <ol>
-            {words.help[cause].steps.map((step) => (
-              <li key={step}>{step}</li>
-            ))}
-          </ol>
-        </div>
-      ))}
-      <button type="button" class="button" data-testid="prejoin-retry" onClick={() => void preview.start()}>
-        {words.retry}
-      </button>
-    </section>
   );
 }
