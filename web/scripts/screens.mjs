@@ -1,5 +1,5 @@
 // A picture of every screen, in both languages, both lights and two widths, and an accessibility check (axe-core) of each.
-//   npm run screens [-- --url http://127.0.0.1:7880] [--out DIR] [--chromium PATH] [--only room,chat] [--combo ko-dark-390]
+//   npm run screens [-- --url http://127.0.0.1:7880] [--out DIR] [--chromium PATH] [--part rooms|pages] [--only room,chat] [--combo ko-dark-390]
 // Without --url it starts the release binary of this repository on free ports. A server elsewhere must hand out tokens (development
 // mode). Ends with 1 when axe finds anything, or a page breaks.
 import { spawn } from 'node:child_process';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { walkPages } from './page-scenes.mjs';
 import { drawnCamera, noCamera } from './stand-ins.mjs';
 
 const { values: options } = parseArgs({
@@ -19,6 +20,7 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: fileURLToPath(new URL('../../target/screens', import.meta.url)) },
     server: { type: 'string', default: fileURLToPath(new URL('../../target/release/madang', import.meta.url)) },
     chromium: { type: 'string', default: '/usr/bin/chromium' },
+    part: { type: 'string', default: '' },
     only: { type: 'string', default: '' },
     combo: { type: 'string', default: '' },
   },
@@ -43,12 +45,13 @@ const server = options.url ? null : await startServer();
 const browser = await chromium.launch({ executablePath: options.chromium, args: FLAGS });
 try {
   const peers = [];
-  for (const peer of PEERS) peers.push(await peerOf(peer));
+  if (wants('rooms')) for (const peer of PEERS) peers.push(await peerOf(peer));
   for (const language of ['en', 'ko']) {
     for (const light of ['light', 'dark']) {
       for (const width of [1280, 390]) {
         if (options.combo && options.combo !== `${language}-${light}-${width}`) continue;
-        await walk(language, light, width, peers);
+        if (wants('rooms')) await walk(language, light, width, peers);
+        if (wants('pages')) await pages(language, light, width);
       }
     }
   }
@@ -60,6 +63,10 @@ console.log(`${shots} pictures in ${options.out}`);
 for (const trouble of troubles) console.error(trouble);
 console.log(troubles.length === 0 ? 'axe: clean' : `${troubles.length} findings`);
 process.exit(troubles.length === 0 ? 0 : 1);
+
+function wants(part) {
+  return options.part === '' || options.part === part;
+}
 
 async function startServer() {
   const [port, mediaPort] = [await freePort(), await freePort()];
@@ -103,10 +110,22 @@ async function enter(page, room, name) {
   await page.getByTestId('room').waitFor({ timeout: 20_000 });
 }
 
-async function walk(language, light, width, peers) {
+async function pages(language, light, width) {
   const combo = `${language}-${light}-${width}`;
+  const open = async (hue) => {
+    const context = await browser.newContext(visitor(language, light, width));
+    await context.addInitScript(drawnCamera, { hue, name: 'Me' });
+    const page = await context.newPage();
+    watch(page, combo);
+    return page;
+  };
+  await walkPages({ url: options.url, language, phone: width < 700, person: open, other: open, shoot: (page, scene) => picture(page, scene, combo) });
+}
+
+/** Somebody with this language, light and screen. */
+function visitor(language, light, width) {
   const phone = width < 700;
-  const context = await browser.newContext({
+  return {
     viewport: { width, height: phone ? 844 : 800 },
     locale: language === 'ko' ? 'ko-KR' : 'en-US',
     colorScheme: light,
@@ -114,7 +133,13 @@ async function walk(language, light, width, peers) {
     isMobile: phone,
     deviceScaleFactor: phone ? 2 : 1,
     permissions: ['camera', 'microphone', 'clipboard-write'],
-  });
+  };
+}
+
+async function walk(language, light, width, peers) {
+  const combo = `${language}-${light}-${width}`;
+  const phone = width < 700;
+  const context = await browser.newContext(visitor(language, light, width));
   await context.addInitScript(drawnCamera, { hue: 210, name: 'Me' });
   await context.addInitScript(() => localStorage.setItem('madang.recent', JSON.stringify([{ room: 'yard', at_ms: 2 }, { room: '주간 회의', at_ms: 1 }])));
   const page = await context.newPage();
