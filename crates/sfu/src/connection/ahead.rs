@@ -38,7 +38,9 @@ pub(super) struct Splice {
 struct Last {
     seq: u64,
     time: u32,
-    at: Instant,
+    captured: Instant,
+    /// How much `time` is ahead of what the time of capture would make it: each change needs room for a frame.
+    excess: u32,
     vp8: Option<Vp8Rewrite>,
 }
 
@@ -48,6 +50,7 @@ struct Shift {
     first: u64,
     seq: u64,
     time: u32,
+    excess: u32,
     picture_id: u16,
     tl0_pic_idx: u8,
     key_idx: u8,
@@ -120,15 +123,9 @@ impl Ahead {
 
 impl Splice {
     /// The packet under the stream's own numbers. None: it is from before the first one of its track.
-    pub(super) fn apply<'a>(
-        &mut self,
-        packet: &DownPacket<'a>,
-        now: Instant,
-    ) -> Option<DownPacket<'a>> {
+    pub(super) fn apply<'a>(&mut self, packet: &DownPacket<'a>) -> Option<DownPacket<'a>> {
         let last = self.last;
-        let shift = *self
-            .shift
-            .get_or_insert_with(|| Shift::after(last, packet, now));
+        let shift = *self.shift.get_or_insert_with(|| Shift::after(last, packet));
         if packet.seq < shift.first {
             return None;
         }
@@ -139,7 +136,8 @@ impl Splice {
             self.last = Some(Last {
                 seq,
                 time,
-                at: now,
+                captured: packet.captured,
+                excess: shift.excess,
                 vp8: vp8.or(last.and_then(|last| last.vp8)),
             });
         }
@@ -159,11 +157,12 @@ impl Splice {
 }
 
 impl Shift {
-    fn after(last: Option<Last>, packet: &DownPacket<'_>, now: Instant) -> Self {
+    fn after(last: Option<Last>, packet: &DownPacket<'_>) -> Self {
         let mut shift = Self {
             first: packet.seq,
             seq: 0,
             time: 0,
+            excess: 0,
             picture_id: 0,
             tl0_pic_idx: 0,
             key_idx: 0,
@@ -171,9 +170,12 @@ impl Shift {
         let Some(last) = last else {
             return shift;
         };
-        let time = last.time.wrapping_add(ticks_since(last.at, packet, now));
+        let elapsed = ticks_since(last.captured, packet);
+        let frame = packet.codec.clock_hz() / FRAMES_PER_S;
+        let step = elapsed.saturating_sub(last.excess).max(frame);
+        shift.excess = last.excess.saturating_add(step).saturating_sub(elapsed);
         shift.seq = last.seq.wrapping_add(1).wrapping_sub(packet.seq);
-        shift.time = time.wrapping_sub(packet.time);
+        shift.time = last.time.wrapping_add(step).wrapping_sub(packet.time);
         if let (Some(before), Some(ids)) = (last.vp8, packet.vp8) {
             shift.picture_id = before
                 .picture_id
@@ -203,15 +205,12 @@ impl Shift {
     }
 }
 
-/// Of the packet's clock, and never less than a frame.
-fn ticks_since(at: Instant, packet: &DownPacket<'_>, now: Instant) -> u32 {
-    let clock_hz = packet.codec.clock_hz();
-    let pause = now.saturating_duration_since(at).min(PAUSE_MAX);
-    let ticks = pause.as_millis() * u128::from(clock_hz) / 1000;
+/// Of the packet's clock, by the times of capture: so the stream's time and ours keep step, and with them its sender reports.
+fn ticks_since(captured: Instant, packet: &DownPacket<'_>) -> u32 {
+    let pause = packet.captured.saturating_duration_since(captured);
+    let ticks = pause.min(PAUSE_MAX).as_micros() * u128::from(packet.codec.clock_hz()) / 1_000_000;
     // An hour is 324,000,000 ticks of the fastest clock.
-    u32::try_from(ticks)
-        .unwrap_or(u32::MAX)
-        .max(clock_hz / FRAMES_PER_S)
+    u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
 /// The SSRC that is to be silent when the track leaves its section; None: the stream stays.

@@ -198,7 +198,7 @@ impl Connection {
         };
         let written = match &mut binding.splice {
             None => egress::write(&mut self.rtc, binding, packet, self.now),
-            Some(splice) => match splice.apply(packet, self.now) {
+            Some(splice) => match splice.apply(packet) {
                 Some(packet) => egress::write(&mut self.rtc, binding, &packet, self.now),
                 None => false,
             },
