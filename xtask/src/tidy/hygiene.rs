@@ -16,15 +16,18 @@ pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
         }
         if file.path.ends_with("Cargo.lock") {
             let allowed = "registry+https://github.com/rust-lang/crates.io-index";
-            public_registry(file, "source = \"", allowed, findings);
+            let is_public = |source: &str| source.starts_with(allowed);
+            public_registry(file, "source = \"", is_public, findings);
         }
         if file.path.ends_with("package-lock.json") {
-            public_registry(
-                file,
-                "\"resolved\": \"",
-                "https://registry.npmjs.org/",
-                findings,
-            );
+            let folder = file.path.trim_end_matches("package-lock.json");
+            // Or a package of our own, beside the file.
+            let is_allowed = |source: &str| {
+                let own = format!("{folder}{source}/package.json");
+                source.starts_with("https://registry.npmjs.org/")
+                    || tree.files.iter().any(|file| file.path == own)
+            };
+            public_registry(file, "\"resolved\": \"", is_allowed, findings);
         }
         if file.path == "ARCHITECTURE.md" && file.text.lines().count() > ARCHITECTURE_LINES_MAX {
             let what = format!("longer than {ARCHITECTURE_LINES_MAX} lines");
@@ -90,16 +93,19 @@ fn links_lead_somewhere(tree: &Tree, file: &File, findings: &mut Vec<Finding>) {
     }
 }
 
-fn public_registry(file: &File, key: &str, allowed: &str, findings: &mut Vec<Finding>) {
+fn public_registry(
+    file: &File,
+    key: &str,
+    is_allowed: impl Fn(&str) -> bool,
+    findings: &mut Vec<Finding>,
+) {
     for (number, line) in file.lines() {
         let Some(source) = line.trim_start().strip_prefix(key) else {
             continue;
         };
-        if !source.starts_with(allowed) {
-            let what = format!(
-                "not from the public registry: {}",
-                source.trim_end_matches(['"', ','])
-            );
+        let source = source.trim_end_matches(['"', ',']);
+        if !is_allowed(source) {
+            let what = format!("not from the public registry: {source}");
             findings.push(file.finding(
                 number,
                 "registry",

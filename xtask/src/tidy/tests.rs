@@ -439,6 +439,15 @@ fn locks_name_public_registries_only() {
         broken(&[("web/package-lock.json", lock)]),
         ["web/package-lock.json:2 registry"]
     );
+    // Of a folder only if there is a package in it.
+    let lock = "{\n  \"resolved\": \"ours/a\",\n  \"resolved\": \"ours/b\",\n}\n";
+    assert_eq!(
+        broken(&[
+            ("web/package-lock.json", lock),
+            ("web/ours/a/package.json", "{}")
+        ]),
+        ["web/package-lock.json:3 registry"]
+    );
     let lock = "[[package]]\nsource = \"git+https://github.com/a/b\"\n";
     assert_eq!(
         broken(&[("fuzz/Cargo.lock", lock)]),
