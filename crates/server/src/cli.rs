@@ -67,7 +67,7 @@ pub struct Settings {
     /// Serve the app from this folder instead of the one inside the program.
     #[arg(long, value_name = "DIR")]
     web_dir: Option<PathBuf>,
-    /// Open the ports that older programs know: 8267, 8443, 3030, 8080.
+    /// Open the ports that older programs know: 8267, 8443, 8888, 3030, 8080.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "MADANG_COMPAT", value_parser = clap::builder::BoolishValueParser::new())]
     compat: Option<bool>,
 }

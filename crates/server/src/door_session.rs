@@ -14,6 +14,7 @@ use madang_signalling::Frame;
 use madang_signalling::door::{
     Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError,
 };
+use madang_signalling::kurento;
 use madang_signalling::livekit::{IDENTITY_BYTES_MAX, ROOM_NAME_BYTES_MAX, RoomSettings};
 use tokio::sync::mpsc;
 
@@ -248,6 +249,7 @@ impl Running {
         if config.dev || self.visitor.is_trusted {
             return Some(Grant::everything());
         }
+        let room = kurento::authority(room);
         let compat = &config.compat;
         if let Some(token) = &entrance.token {
             let is_listed = |known: &crate::config::Secret| same_secret(known.reveal(), token);

@@ -22,8 +22,8 @@ pub mod media;
 pub use app::{App, StartError};
 pub use banner::{Style, banner};
 pub use config::{
-    Bind, Compat, CompatPort, CompatSignalling, CompatTls, Config, ConfigError, DEV_KEY,
-    DEV_SECRET, Flags, Limits, Log, LogFormat, Rooms, SECRET_CHARS_MIN, Secret, Web,
+    Bind, Compat, CompatKurento, CompatPort, CompatSignalling, CompatTls, Config, ConfigError,
+    DEV_KEY, DEV_SECRET, Flags, Limits, Log, LogFormat, Rooms, SECRET_CHARS_MIN, Secret, Web,
     commented_toml, load, markdown,
 };
 pub use doors::{CompatError, TlsError};

@@ -4,6 +4,7 @@
 pub mod door;
 pub mod ertc;
 mod json;
+pub mod kurento;
 pub mod livekit;
 pub mod many;
 pub mod one2many;

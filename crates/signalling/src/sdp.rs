@@ -46,6 +46,16 @@ impl Offer {
     }
 }
 
+/// What an answer says of where to send to: the mid of the first section, and the candidates in it.
+pub(crate) fn candidates(sdp: &str) -> (&str, Vec<&str>) {
+    let (_, sections) = sections(sdp);
+    let first = sections.into_iter().next().unwrap_or_default();
+    let mid = first.iter().find_map(|line| line.strip_prefix("a=mid:"));
+    let candidates = first.iter().filter_map(|line| line.strip_prefix("a="));
+    let candidates = candidates.filter(|line| line.starts_with("candidate:"));
+    (mid.unwrap_or("0"), candidates.collect())
+}
+
 /// Whether the offerer receives.
 fn flow(lines: &[&str]) -> Option<bool> {
     lines.iter().find_map(|line| match *line {

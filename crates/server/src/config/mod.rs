@@ -98,7 +98,7 @@ pub struct Compat {
     /// Pages of other hosts that may use the doors.
     pub origins: Vec<String>,
     pub spider: CompatPort,
-    pub kurento: CompatPort,
+    pub kurento: CompatKurento,
     pub signalling: CompatSignalling,
     pub sfu: CompatPort,
     pub tls: CompatTls,
@@ -108,6 +108,13 @@ pub struct Compat {
 #[derive(Debug, Clone, Default)]
 pub struct CompatPort {
     pub port: Option<u16>,
+}
+
+/// The tutorial's pages, and the programs that control a media server.
+#[derive(Debug, Clone, Default)]
+pub struct CompatKurento {
+    pub port: Option<u16>,
+    pub rpc_port: Option<u16>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -253,8 +260,9 @@ impl Compat {
             spider: CompatPort {
                 port: port(raw.spider.port, 8267),
             },
-            kurento: CompatPort {
+            kurento: CompatKurento {
                 port: port(raw.kurento.port, 8443),
+                rpc_port: port(raw.kurento.rpc_port, 8888),
             },
             sfu: CompatPort {
                 port: port(raw.sfu.port, 8080),

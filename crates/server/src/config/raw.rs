@@ -182,6 +182,8 @@ section!(
     CompatKurento, "compat.kurento", {
         port: u16, Plain, "none", "8443",
             "TLS port of Kurento's one2many tutorial (`/one2many`, `/call`). 0: any free one.";
+        rpc_port: u16, Plain, "none", "8888",
+            "Port of Kurento's control protocol (`/kurento`), without TLS. 0: any free one.";
     }
 );
 

@@ -42,6 +42,7 @@ struct Port {
 enum Program {
     Spider,
     Kurento,
+    KurentoRpc,
     Signalling,
     Sfu,
 }
@@ -60,6 +61,11 @@ impl Compat {
         for (key, port, program) in [
             ("compat.spider.port", compat.spider.port, Program::Spider),
             ("compat.kurento.port", compat.kurento.port, Program::Kurento),
+            (
+                "compat.kurento.rpc_port",
+                compat.kurento.rpc_port,
+                Program::KurentoRpc,
+            ),
             (
                 "compat.signalling.port",
                 compat.signalling.port,
@@ -102,6 +108,7 @@ impl Program {
         match self {
             Self::Spider => "spider",
             Self::Kurento => "kurento",
+            Self::KurentoRpc => "kurento-rpc",
             Self::Signalling => "signalling",
             Self::Sfu => "sfu",
         }
@@ -110,7 +117,7 @@ impl Program {
     fn is_tls(self) -> bool {
         match self {
             Self::Spider | Self::Kurento => true,
-            Self::Signalling | Self::Sfu => false,
+            Self::KurentoRpc | Self::Signalling | Self::Sfu => false,
         }
     }
 
@@ -118,6 +125,7 @@ impl Program {
         match self {
             Self::Spider => ws::spider(),
             Self::Kurento => ws::one2many(),
+            Self::KurentoRpc => ws::kurento(),
             Self::Signalling => {
                 let engine = Engine::new(Plan {
                     namespaces: &[("/", Kind::Peers)],

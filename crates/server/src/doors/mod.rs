@@ -18,9 +18,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use madang_sfu::api::PeerInfo;
+use madang_sfu::api::{Entropy, PeerInfo};
 use madang_signalling::door::Door;
 use madang_signalling::ertc::Ertc;
+use madang_signalling::kurento::Kurento;
 use madang_signalling::many::Many;
 use madang_signalling::one2many::One2Many;
 use madang_signalling::peers::{Connection, Peers};
@@ -60,6 +61,7 @@ pub(crate) enum Kind {
     Ertc,
     One2ManyNode,
     One2ManyJava,
+    Kurento,
     Peers,
     Many,
 }
@@ -127,6 +129,7 @@ impl Kind {
             Self::Ertc => Box::new(Ertc::new(query, seed)?),
             Self::One2ManyNode => Box::new(One2Many::node(query, seed)?),
             Self::One2ManyJava => Box::new(One2Many::java(query, seed)?),
+            Self::Kurento => Box::new(Kurento::new(query, Box::new(OsRandom))?),
             Self::Peers => Box::new(Peers::new(opening.auth, query, opening.socket_id)?),
             Self::Many => Box::new(Many::new(opening.socket_id, opening.token())),
         })
@@ -140,6 +143,7 @@ impl Kind {
             | Self::SpiderSubscriber
             | Self::One2ManyNode
             | Self::One2ManyJava
+            | Self::Kurento
             | Self::Peers
             | Self::Many => MESSAGE_BYTES_MAX,
         }
@@ -185,6 +189,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     ws::spider()
         .merge(ws::ertc())
         .merge(ws::one2many())
+        .merge(ws::kurento())
         .merge(engineio::routes(&shared.doors.main))
         .route("/signal/connections", get(connections))
         .route("/resources/upload_images/{name}", get(uploads::picture))
@@ -272,6 +277,15 @@ fn random_seed() -> u64 {
     let mut bytes = [0; 8];
     fill(&mut bytes);
     u64::from_le_bytes(bytes)
+}
+
+/// For ids that nobody may guess.
+struct OsRandom;
+
+impl Entropy for OsRandom {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        fill(bytes);
+    }
 }
 
 fn fill(bytes: &mut [u8]) {

@@ -29,6 +29,10 @@ pub(super) fn one2many() -> Router<Arc<Shared>> {
     door("/one2many", Kind::One2ManyNode).merge(door("/call", Kind::One2ManyJava))
 }
 
+pub(super) fn kurento() -> Router<Arc<Shared>> {
+    door("/kurento", Kind::Kurento)
+}
+
 fn door(path: &str, kind: Kind) -> Router<Arc<Shared>> {
     Router::new().route(path, any(enter).layer(Extension(kind)))
 }

@@ -90,6 +90,7 @@ async fn with_compat() -> Server {
     Server::with(|config| {
         config.compat.spider.port = Some(0);
         config.compat.kurento.port = Some(0);
+        config.compat.kurento.rpc_port = Some(0);
         config.compat.signalling.port = Some(0);
         config.compat.sfu.port = Some(0);
     })
@@ -603,12 +604,13 @@ const NAUGHTY: &[&str] = &[
     "close",
     "NaN",
 ];
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
     "/live/ws/pub?channel=c",
     "/live/ws/sub?channel=c",
     "/ertc?role=expert&room=R&nick=Kim&id=1",
     "/one2many",
     "/call",
+    "/kurento",
 ];
 
 #[tokio::test]
@@ -660,6 +662,7 @@ async fn naughty_names_are_taken_or_refused() {
             "/live/ws/pub?channel=",
             "/live/ws/sub?channel=",
             "/one2many?room=",
+            "/kurento?room=",
             "/ertc?role=expert&nick=a&id=1&room=",
             "/ertc?role=expert&room=r&id=1&nick=",
         ] {

@@ -4,6 +4,7 @@ mod api;
 mod churn;
 mod door;
 mod doors;
+mod kurento;
 mod media;
 mod program;
 mod robot;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use madang_sfu::api::{
-    Event, Grant, Now, PeerId, RoomId, RoomInfo, RoomName, RoomState, ShardId, ShardSet,
+    Entropy, Event, Grant, Now, PeerId, RoomId, RoomInfo, RoomName, RoomState, ShardId, ShardSet,
 };
 use madang_signalling::Frame;
-use madang_signalling::door::{Door, DoorOutput, Entered, Place};
+use madang_signalling::door::{Door, DoorOutput, Entered};
 use madang_signalling::ertc::Ertc;
+use madang_signalling::kurento::Kurento;
 use madang_signalling::peers::Peers;
 use madang_signalling::spider::Spider;
 
@@ -32,6 +33,12 @@ const PEERS: [&str; 4] = [
     r#"["message",{"from":"a","payload":{"a":[1,2,{"b":null}]}}]"#,
     r#"["messageOne",{"target":"a"}]"#,
     r#"["messageOne",null]"#,
+];
+const KURENTO: [&str; 4] = [
+    r#"{"id":1,"jsonrpc":"2.0","method":"create","params":{"type":"MediaPipeline"}}"#,
+    r#"{"id":2,"jsonrpc":"2.0","method":"create","params":{"type":"WebRtcEndpoint","constructorParams":{"mediaPipeline":"00000000-0000-4000-8000-000000000003_kurento.MediaPipeline"}}}"#,
+    r#"{"id":3,"jsonrpc":"2.0","method":"invoke","params":{"object":"manager_ServerManager","operation":"addTag","operationParams":{"key":"a","value":"b"}}}"#,
+    r#"{"id":4,"jsonrpc":"2.0","method":"subscribe","params":{"object":"manager_ServerManager","type":"ObjectCreated"}}"#,
 ];
 /// What a typed member is replaced by.
 const WRONG: [&str; 8] = [
@@ -56,6 +63,17 @@ fn now() -> Now {
     }
 }
 
+struct Counting(u32);
+
+impl Entropy for Counting {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0 += 1;
+        bytes.fill(0);
+        let (_, last) = bytes.split_last_chunk_mut().expect("room for it");
+        *last = self.0.to_be_bytes();
+    }
+}
+
 fn doors() -> Vec<(Box<dyn Door>, [&'static str; 4])> {
     let room = "channel=yard&room=yard&vcodec=h264";
     vec![
@@ -69,6 +87,10 @@ fn doors() -> Vec<(Box<dyn Door>, [&'static str; 4])> {
         ),
         (Box::new(Ertc::new(room, 1).expect("a query")), ERTC),
         (Box::new(Peers::new("", room, "s").expect("a query")), PEERS),
+        (
+            Box::new(Kurento::new(room, Box::new(Counting(0))).expect("a query")),
+            KURENTO,
+        ),
     ]
 }
 
@@ -87,14 +109,14 @@ fn drain(door: &mut dyn Door, now: Now) -> usize {
     while let Some(output) = door.poll_output() {
         assert_eq!(closes, 0, "{output:?} after the end");
         match output {
-            DoorOutput::Enter(..) => {
+            DoorOutput::Enter(place, _) => {
                 let entered = Entered {
                     peer: PeerId(1),
                     room: Arc::clone(&room),
                     shards: ShardSet::default(),
                     grant: Grant::everything(),
                 };
-                door.handle_entered(now, Place(0), Ok(entered));
+                door.handle_entered(now, place, Ok(entered));
             }
             DoorOutput::Request(place, madang_sfu::api::Request::Join(join)) => {
                 let state = RoomState {
