@@ -5,9 +5,9 @@ const heard = [];
 let ws;
 let webRtcPeer;
 
-const tile = () => {
+const tile = (identity = 'presenter') => {
   const box = document.createElement('div');
-  Object.assign(box.dataset, { testid: 'tile', identity: 'presenter', source: 'camera' });
+  Object.assign(box.dataset, { testid: 'tile', identity, source: 'camera' });
   const video = document.createElement('video');
   Object.assign(video, { autoplay: true, playsInline: true, muted: true });
   box.append(video);
@@ -33,14 +33,14 @@ const dataChannelConfig = {
   onmessage: ({ data }) => heard.push({ id: 'data', data }),
 };
 
-const call = (mode, options, id) =>
+const call = (mode, options, id, more = {}) =>
   new Promise((done, failed) => {
     const configured = { ...options, dataChannelConfig, configuration: { iceServers: [] }, onicecandidate: (candidate) => sendMessage({ id: 'onIceCandidate', candidate }) };
     webRtcPeer = WebRtcPeer[mode](configured, function made(error) {
       if (error) return failed(error);
       return this.generateOffer((wrong, sdpOffer) => {
         if (wrong) return failed(wrong);
-        sendMessage({ id, sdpOffer });
+        sendMessage({ id, sdpOffer, ...more });
         return done();
       });
     });
@@ -61,18 +61,21 @@ window.page = {
       ws.onmessage = ({ data }) => {
         const message = JSON.parse(data);
         heard.push({ ...message, t: window.__e2e.now() });
-        if (message.id === 'presenterResponse' || message.id === 'viewerResponse') answered(message);
+        if (['presenterResponse', 'viewerResponse', 'startResponse'].includes(message.id)) answered(message);
         if (message.id === 'stopCommunication') dispose();
         if (message.id === 'iceCandidate') webRtcPeer?.addIceCandidate(message.candidate);
       };
     }),
-  presenter: (options = {}) => call('WebRtcPeerSendonly', { localVideo: tile(), ...options }, 'presenter'),
-  viewer: (options = {}) => call('WebRtcPeerRecvonly', { remoteVideo: tile(), ...options }, 'viewer'),
+  presenter: (options = {}, more) => call('WebRtcPeerSendonly', { localVideo: tile(), ...options }, 'presenter', more),
+  viewer: (options = {}, more) => call('WebRtcPeerRecvonly', { remoteVideo: tile(), ...options }, 'viewer', more),
+  // Both ways at once: the page sees itself by way of the server.
+  start: (options = {}) => call('WebRtcPeerSendrecv', { localVideo: tile(), remoteVideo: tile('self'), ...options }, 'start'),
   stop: () => {
     sendMessage({ id: 'stop' });
     dispose();
   },
   say: (text) => ws.send(text),
+  ice: () => webRtcPeer?.peerConnection.iceConnectionState,
   sendData: (text) => webRtcPeer.send(text),
   listen: () => {
     const [track] = webRtcPeer.getRemoteStream().getAudioTracks();
