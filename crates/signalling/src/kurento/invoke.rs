@@ -11,6 +11,8 @@ use super::rpc::{Call, Fault, Inner, Kind, Ticket};
 use super::{Kurento, MAIN, Outcome};
 
 const DEFAULT: &str = "default";
+/// An offer is kept as long as its endpoint.
+const OFFER_BYTES_MAX: usize = 64 * 1024;
 
 impl Kurento {
     pub(super) fn invoke(&mut self, now: Now, call: &Call) -> Result<Outcome, Fault> {
@@ -213,6 +215,9 @@ impl Kurento {
         let offer = arguments.text("offer")?;
         if offer.is_empty() {
             return Err(Fault::new(Kind::SdpParse, "Empty offer not valid"));
+        }
+        if offer.len() > OFFER_BYTES_MAX {
+            return Err(Fault::new(Kind::SdpParse, "Error parsing SDP"));
         }
         let endpoint = self.objects.endpoint_mut(id);
         let endpoint = endpoint.ok_or_else(|| Fault::not_found(id))?;

@@ -15,7 +15,7 @@ const OBJECTS_MAX: usize = 600;
 const SUBSCRIPTIONS_PER_OBJECT_MAX: usize = 64;
 const TAGS_PER_OBJECT_MAX: usize = 32;
 /// Of a name, of a tag's key and of its value.
-const TEXT_BYTES_MAX: usize = 1024;
+const TEXT_BYTES_MAX: usize = 256;
 
 pub(super) type Id = Arc<str>;
 

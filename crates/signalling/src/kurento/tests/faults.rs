@@ -301,6 +301,7 @@ fn one_good_offer_is_enough() {
         check(&mut door, &format!("{line}\n{}", outputs.join("\n")));
     };
     let open = "= 0 open 0 publish=true subscribe=true";
+    say(&offer(&"x".repeat(70_000)), &[&unreadable]);
     say(&offer("BAD"), &[open, "= 0 offer 0 BAD"]);
     say(&offer("AGAIN"), &[&twice]);
     say("! refused 0 offer", &[&unreadable]);
