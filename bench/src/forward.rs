@@ -95,6 +95,7 @@ async fn ours(site: &Site, subscribers: u32, time: Duration) -> anyhow::Result<R
     let memory_before = cpu::memory_bytes()?;
     let stage = play(site, &media, subscribers).await?;
     let memory = cpu::memory_bytes()?.saturating_sub(memory_before);
+    eprintln!("{subscribers} subscribers have packets: measuring");
     let (start, core_before, path_before) = snapshot(&media).await?;
     tokio::time::sleep(time).await;
     let (end, core, path) = snapshot(&media).await?;

@@ -59,10 +59,21 @@ const frameFaults = (figures, who, { share = 0.9, p90Ms = 250, sentMin = 30 } = 
   return { wrong, slow };
 };
 
-// pairs: [{who, sent, painted, sender, limits}]. A wrong frame fails at once. Where only the pace was missed, another window is
-// measured, for several browsers share few cores: what we do wrong is wrong in every window.
-export const assertFramesArrive = async (pairs, { windowMs, windows = 3 }) => {
-  for (let left = windows; left > 0; left -= 1) {
+// What is wrong fails at once. Where only the pace was missed it is measured again, for several browsers share few cores: what we
+// do wrong is wrong every time. measure() gives {wrong: [text], slow: [text]}.
+export const assertSteady = async (measure, { times = 3 } = {}) => {
+  for (let left = times; left > 0; left -= 1) {
+    const { wrong, slow } = await measure();
+    assert.deepEqual(wrong, []);
+    if (slow.length === 0) return;
+    if (left === 1) assert.deepEqual(slow, [], `each of ${times} times`);
+    console.log(`  slow: measured once more\n    ${slow.join('\n    ')}`);
+  }
+};
+
+// pairs: [{who, sent, painted, sender, limits}].
+export const assertFramesArrive = (pairs, { windowMs }) =>
+  assertSteady(async () => {
     const from = Date.now();
     await wait(windowMs);
     const to = Date.now();
@@ -75,12 +86,8 @@ export const assertFramesArrive = async (pairs, { windowMs, windows = 3 }) => {
       found.wrong.push(...wrong);
       found.slow.push(...slow);
     }
-    assert.deepEqual(found.wrong, []);
-    if (found.slow.length === 0) return;
-    if (left === 1) assert.deepEqual(found.slow, [], `in none of ${windows} windows`);
-    console.log(`  slow: measured once more\n    ${found.slow.join('\n    ')}`);
-  }
-};
+    return found;
+  });
 
 // levels: {frequency: dBFS}, the loudest moment of each frequency.
 export const assertTone = (levels, frequencyHz, absentHz, who) => {

@@ -66,6 +66,8 @@ pub struct Client {
     senders: Vec<Sender>,
     kinds: BTreeMap<Mid, MediaKind>,
     pub connected: bool,
+    /// By the server, the way is there: it breaks and comes back.
+    pub carried: bool,
     pub closed: Option<LeaveReason>,
     /// Its endpoint came to an end.
     pub ended: bool,
@@ -116,6 +118,7 @@ impl Client {
             senders: Vec::new(),
             kinds: BTreeMap::new(),
             connected: false,
+            carried: false,
             closed: None,
             ended: false,
             published: BTreeSet::new(),
@@ -267,6 +270,8 @@ impl Client {
                 self.published.remove(&track);
             }
             Event::PeerLeft { .. } => {}
+            Event::Connected { .. } => self.carried = true,
+            Event::Disconnected { .. } => self.carried = false,
             Event::Announced { publication } => self.announced.push(publication.id),
             Event::Answer {
                 sdp,
@@ -296,8 +301,6 @@ impl Client {
             | Event::PeerUpdated(_)
             | Event::OwnUnpublished { .. }
             | Event::Offer { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
             | Event::Watched { .. }
             | Event::Allowed { .. }
             | Event::Speakers(_)

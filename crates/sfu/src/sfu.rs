@@ -316,9 +316,11 @@ impl Sfu {
     /// Takes everything out of one connection.
     fn drain(&mut self, now: Now, slot: Slot) {
         let mut outputs = std::mem::take(&mut self.outputs);
+        let transmits = &mut self.out.transmits;
+        let before = transmits.len();
         if let Some(entry) = self.connections.get_mut(slot) {
             entry.guard(|connection| {
-                while let Some(output) = connection.poll(now) {
+                while let Some(output) = connection.poll(now, transmits) {
                     outputs.push_back(output);
                 }
             });
@@ -332,6 +334,7 @@ impl Sfu {
             let deadline = entry.connection.deadline().filter(|_| !entry.faulted);
             self.connections.deadlines.set(slot, deadline);
         }
+        self.counters.datagrams_out += u64::try_from(transmits.len() - before).unwrap_or(0);
         for output in outputs.drain(..) {
             self.handle_output(now, slot, output);
         }
@@ -339,11 +342,6 @@ impl Sfu {
     }
 
     fn handle_output(&mut self, now: Now, slot: Slot, output: Output) {
-        if let Output::Transmit(transmit) = output {
-            self.counters.datagrams_out += 1;
-            self.out.transmits.push_back(transmit);
-            return;
-        }
         if let Output::Packet(packet) = output {
             return self.packet(now, slot, packet);
         }
@@ -355,7 +353,7 @@ impl Sfu {
             return;
         };
         match output {
-            Output::Transmit(_) | Output::Packet(_) => {}
+            Output::Packet(_) => {}
             Output::Route(remote) => self.route(slot, remote),
             Output::KeyframeWanted(down) => {
                 if let Some(track) = entry.down_track(down) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use madang_netsim::{Link, Profile, Random, Setup, World};
+use madang_netsim::{Client, Link, Profile, Random, Setup, World};
 use madang_sfu::api::{ConnectionKey, Preference, Request};
 
 const BOTH: Profile = Profile {
@@ -64,25 +64,6 @@ fn check_everybody_hears_everybody(world: &World) {
                 .len()
         );
     }
-}
-
-/// KNOWN DEFECT, open: in about one storm of two hundred a member gets nothing of a track that it is subscribed to. Until
-/// its cause is found this bounds it, and prints it; without a storm nothing may be missing.
-fn check_nearly_everybody_hears_everybody(world: &World) {
-    let (mut pairs, mut silent) = (0, 0);
-    for client in &world.clients {
-        for track in &client.subscribed {
-            pairs += 1;
-            if !client.streams.keys().any(|(heard, _)| heard == track) {
-                silent += 1;
-                println!("{world:?}: {client:?} got nothing of {track}");
-            }
-        }
-    }
-    assert!(
-        pairs > 0 && silent * 10 < pairs,
-        "{world:?}: {silent} of {pairs} subscriptions got nothing"
-    );
 }
 
 fn leave_all(world: &mut World) {
@@ -250,10 +231,11 @@ fn storm(seed: u64) {
         world.check();
     }
     world.links(Link::clean(), Link::clean());
-    // Whoever came last may have lost a flight of the handshake more than once: DTLS waits longer each time
-    // (RFC 6347 §4.2.4.1).
+    // Whoever came last may have lost a flight of the handshake more than once: DTLS waits longer each time (RFC 6347
+    // §4.2.4.1). And a way that broke in the storm comes back with a check: what was attached meanwhile waits for it.
     let patience = world.now + Duration::from_secs(60);
-    while !world.clients.iter().all(|client| client.connected) {
+    let is_up = |client: &Client| client.connected && client.carried;
+    while !world.clients.iter().all(is_up) {
         assert!(
             world.now < patience,
             "{world:?}: not everybody gets connected"
@@ -262,7 +244,7 @@ fn storm(seed: u64) {
     }
     world.run(Duration::from_secs(4));
     world.check();
-    check_nearly_everybody_hears_everybody(&world);
+    check_everybody_hears_everybody(&world);
     leave_all(&mut world);
 }
 

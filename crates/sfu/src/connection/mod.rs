@@ -68,6 +68,8 @@ pub(crate) struct Connection {
     routes: BTreeSet<SocketAddr>,
     link: Link,
     outputs: VecDeque<Output>,
+    /// Fetched before anybody polled for them.
+    transmits: Vec<Transmit>,
     /// str0m had nothing more to say since it was last told something.
     drained: bool,
     rtc_deadline: Option<Instant>,
@@ -126,6 +128,7 @@ impl Connection {
             routes: BTreeSet::new(),
             link: Link::default(),
             outputs: VecDeque::new(),
+            transmits: Vec::new(),
             drained: false,
             rtc_deadline: None,
             now: now.instant,
@@ -273,9 +276,11 @@ impl Connection {
         }
     }
 
-    /// To be called until it gives nothing, after anything else was called.
-    pub(crate) fn poll(&mut self, now: Now) -> Option<Output> {
+    /// To be called until it gives nothing, after anything else was called. Datagrams go to `transmits` at once: they are
+    /// many, and each would be moved several times.
+    pub(crate) fn poll(&mut self, now: Now, transmits: &mut VecDeque<Transmit>) -> Option<Output> {
         self.touch(now);
+        transmits.extend(self.transmits.drain(..));
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
@@ -284,7 +289,7 @@ impl Connection {
                 return None;
             }
             if !self.drained {
-                self.pump();
+                transmits.extend(self.pump());
                 continue;
             }
             if self.client.due().is_some_and(|due| due <= self.now) {
@@ -303,7 +308,7 @@ impl Connection {
         if self.closed {
             return None;
         }
-        if !self.drained || !self.outputs.is_empty() {
+        if !self.drained || !self.outputs.is_empty() || !self.transmits.is_empty() {
             return Some(self.now);
         }
         [self.rtc_deadline, self.client.due(), self.server.due()]
@@ -350,14 +355,15 @@ impl Connection {
     /// Fetches all that str0m has to say.
     fn settle(&mut self) {
         while !self.drained && !self.closed {
-            self.pump();
+            let transmit = self.pump();
+            self.transmits.extend(transmit);
         }
         // What comes next changes str0m's state.
         self.drained = self.closed;
     }
 
     /// Fetches one thing from str0m.
-    fn pump(&mut self) {
+    fn pump(&mut self) -> Option<Transmit> {
         match self.rtc.poll_output() {
             Ok(str0m::Output::Timeout(at)) => {
                 self.drained = true;
@@ -372,15 +378,16 @@ impl Connection {
                 }
             }
             Ok(str0m::Output::Transmit(transmit)) => {
-                self.outputs.push_back(Output::Transmit(Transmit {
+                return Some(Transmit {
                     local: transmit.source,
                     remote: transmit.destination,
                     bytes: transmit.contents.into(),
-                }));
+                });
             }
             Ok(str0m::Output::Event(event)) => self.handle_event(event),
             Err(error) => self.fail(&error),
         }
+        None
     }
 
     /// Repeated with every report, as a sender forgets it or begins anew.

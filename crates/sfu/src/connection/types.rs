@@ -124,7 +124,6 @@ pub(crate) struct Vp8Rewrite {
 
 #[derive(Debug)]
 pub(crate) enum Output {
-    Transmit(crate::Transmit),
     /// Media may come from this address from now on: it passed an authenticated check.
     Route(SocketAddr),
     Packet(UpPacket),

@@ -364,14 +364,10 @@ pub(crate) fn close_connection(slot: Slot, cx: &mut Context<'_>) {
     let now = cx.now;
     if let Some(entry) = cx.connections.get_mut(slot) {
         entry.guard(|connection| connection.close(now));
-        let mut last = Vec::new();
-        while let Some(Some(output)) = entry.guard(|connection| connection.poll(now)) {
-            if let crate::connection::Output::Transmit(transmit) = output {
-                last.push(transmit);
-            }
-        }
-        cx.counters.datagrams_out += u64::try_from(last.len()).unwrap_or(0);
-        cx.out.transmits.extend(last);
+        let transmits = &mut cx.out.transmits;
+        let before = transmits.len();
+        while let Some(Some(_)) = entry.guard(|connection| connection.poll(now, transmits)) {}
+        cx.counters.datagrams_out += u64::try_from(transmits.len() - before).unwrap_or(0);
     }
     release_connection(slot, cx.connections, &mut cx.out.routes);
 }

@@ -12,7 +12,6 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output as RtcOutput, Rtc, RtcConfig};
 
-use crate::Config;
 use crate::api::{
     Codec, ConnectionOptions, Entropy, MediaKind, Now, Offerer, SectionMap, ShardId, TrackId,
 };
@@ -23,6 +22,7 @@ use crate::connection::{
 };
 use crate::io::Slot;
 use crate::ufrag::Credentials;
+use crate::{Config, Transmit};
 
 pub(super) const SLOT: Slot = Slot(0x1234);
 pub(super) const SHARD: ShardId = ShardId(3);
@@ -396,9 +396,14 @@ impl Pair {
                         .handle_packet(self.now, self.client.address, to, &bytes);
                 }
             }
-            while let Some(output) = self.server.poll(self.now) {
+            let mut transmits = VecDeque::new();
+            while let Some(output) = self.server.poll(self.now, &mut transmits) {
                 silent = false;
-                self.take(output);
+                self.said.push(output);
+            }
+            for transmit in transmits {
+                silent = false;
+                self.carry(&transmit);
             }
             if silent {
                 return;
@@ -406,11 +411,7 @@ impl Pair {
         }
     }
 
-    fn take(&mut self, output: Output) {
-        let Output::Transmit(transmit) = output else {
-            self.said.push(output);
-            return;
-        };
+    fn carry(&mut self, transmit: &Transmit) {
         assert_eq!(transmit.local, address("10.0.0.1:7000"));
         self.datagrams += 1;
         let lost = self
