@@ -12,10 +12,10 @@ use super::sections::Binding;
 use super::types::{DownPacket, Vp8Rewrite};
 use crate::api::{Codec, MediaKind};
 
-/// What can be sent again: a second of a 4 Mbit/s picture. str0m keeps three by itself, which costs more memory than
-/// everything else of a viewer.
+/// What can be sent again: enough for two requests over a way of 250 ms there and back; older pictures have been shown. str0m
+/// keeps three seconds by itself, which costs more memory (and cache misses) than everything else of a viewer.
 const REPAIR_PACKETS_MAX: usize = 512;
-const REPAIR_AGE_MAX: Duration = Duration::from_secs(1);
+const REPAIR_AGE_MAX: Duration = Duration::from_millis(600);
 /// No more than that part of what is sent may be repairs: a client that asks for everything twice is no amplifier.
 const REPAIR_PART_MAX: f32 = 0.25;
 /// The first sequence number stays below that, so that no loss near it can be taken for a roll-over.
