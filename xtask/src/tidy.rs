@@ -9,6 +9,7 @@ mod length;
 mod rust;
 #[cfg(test)]
 mod tests;
+mod transcripts;
 mod words;
 
 use anyhow::{Context, Result, bail};
@@ -49,6 +50,7 @@ fn check(tree: &Tree) -> Result<Vec<Finding>> {
     events::check(tree, &mut findings);
     hygiene::check(tree, &mut findings);
     length::check(tree, &mut findings);
+    transcripts::check(tree, &mut findings);
     words::check(tree, &mut findings);
     findings.sort_by(|a, b| (&a.path, a.line, a.rule).cmp(&(&b.path, b.line, b.rule)));
     Ok(findings)

@@ -91,16 +91,30 @@ pub trait Door: Send {
     fn handle_frame(&mut self, now: Now, frame: Frame);
     fn handle_entered(&mut self, now: Now, place: Place, entered: Result<Entered, EnterError>);
     fn handle_event(&mut self, now: Now, place: Place, event: Event);
-    /// The answer to `Upload`, in order: the name by which it can be fetched.
-    fn handle_uploaded(&mut self, now: Now, uploaded: Result<String, UploadError>);
-    fn handle_timeout(&mut self, now: Now);
     fn poll_output(&mut self) -> Option<DoorOutput>;
-    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The answer to `Upload`, in order: the name by which it can be fetched. Who never asks is never answered.
+    fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
+
+    /// The time of `poll_timeout` has come.
+    fn handle_timeout(&mut self, _now: Now) {}
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
 
     /// What was not acted upon so far.
     fn dropped(&self) -> Dropped {
         Dropped::default()
     }
+}
+
+/// How far a conversation is that enters one room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Entering,
+    Present,
+    Over,
 }
 
 /// What a conversation did not act upon.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use madang_sfu::api::{
@@ -13,8 +12,9 @@ use madang_sfu::api::{
 
 use crate::Frame;
 use crate::door::{
-    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, UploadError, farewell,
+    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, Stage, UploadError, farewell,
 };
+use crate::offering::{attributes, media, wordless};
 use crate::query::Query;
 
 mod message;
@@ -53,13 +53,6 @@ struct Other {
     role: Role,
     nick: String,
     id: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Entering,
-    Present,
-    Over,
 }
 
 /// A conversation.
@@ -233,16 +226,12 @@ impl Ertc {
     }
 
     fn attributes(&self) -> BTreeMap<String, String> {
-        let pairs = [
+        attributes([
             (DOOR, LABEL),
             (ROLE, self.role.name()),
             (NICK, &self.nick),
             (ID, &self.id),
-        ];
-        let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-        pairs
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()
+        ])
     }
 
     fn joined(&mut self, others: &[Arc<PeerInfo>]) {
@@ -354,28 +343,7 @@ impl Door for Ertc {
             }
             Event::Closed { reason } => self.end(farewell(reason)),
             // Media, and other kinds of members: this protocol has no words for them.
-            Event::Data { .. }
-            | Event::RoomUpdated(_)
-            | Event::Announced { .. }
-            | Event::Published { .. }
-            | Event::Unpublished { .. }
-            | Event::OwnUnpublished { .. }
-            | Event::Offer { .. }
-            | Event::Answer { .. }
-            | Event::SectionsWanted { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
-            | Event::Subscribed { .. }
-            | Event::Unsubscribed { .. }
-            | Event::Watched { .. }
-            | Event::Allowed { .. }
-            | Event::Speakers(_)
-            | Event::Quality(_)
-            | Event::LayersWanted { .. }
-            | Event::Streaming { .. }
-            | Event::ChannelOpen { .. }
-            | Event::DataReceived { .. }
-            | Event::MuteAsked { .. } => {}
+            Event::Data { .. } | media!() | wordless!() => {}
         }
     }
 
@@ -396,14 +364,8 @@ impl Door for Ertc {
         }
     }
 
-    fn handle_timeout(&mut self, _now: Now) {}
-
     fn poll_output(&mut self) -> Option<DoorOutput> {
         self.outputs.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
     }
 
     fn dropped(&self) -> Dropped {

@@ -7,6 +7,7 @@ mod json;
 pub mod kurento;
 pub mod livekit;
 pub mod many;
+mod offering;
 pub mod one2many;
 pub mod peers;
 mod query;

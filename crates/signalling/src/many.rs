@@ -4,18 +4,17 @@
 //! Who sends what is taken from the conversation, never from `senderSocketID` and `receiverSocketID` of its messages.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
 
 use madang_sfu::api::{
-    ConnectionKey, ConnectionOptions, Event, Identity, Now, Offerer, PeerId, Request, RequestKind,
-    RoomName,
+    ConnectionKey, ConnectionOptions, Event, Identity, Now, Offerer, PeerId, Request, RoomName,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Frame;
-use crate::door::{Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError};
+use crate::door::{Door, DoorOutput, EnterError, Entered, Entrance, Place};
 use crate::json;
+use crate::offering::{is_awaited, offered, wordless};
 use crate::roster::{Roster, tracks_of};
 
 const ROOM_DEFAULT: &str = "1234";
@@ -202,18 +201,11 @@ impl Many {
     }
 
     fn sender_offer(&mut self, sdp: String) {
-        if !self.has_up {
-            self.has_up = true;
-            self.request(Request::Open {
-                connection: UP,
-                options: options(true),
-            });
+        let is_new = !std::mem::replace(&mut self.has_up, true);
+        let open = is_new.then(|| options(true));
+        for request in offered(UP, open, Vec::new(), sdp, 0) {
+            self.request(request);
         }
-        self.request(Request::Offer {
-            connection: UP,
-            sdp,
-            number: 0,
-        });
     }
 
     fn receiver_offer(&mut self, sender: &str, sdp: String) {
@@ -222,8 +214,8 @@ impl Many {
             return;
         };
         let tracks = tracks_of(info);
-        let key = match self.downs.get(sender) {
-            Some(key) => *key,
+        let (key, open) = match self.downs.get(sender) {
+            Some(key) => (*key, None),
             None if self.downs.len() >= WATCHED_MAX => {
                 self.refuse("too many members are watched at once");
                 return;
@@ -232,23 +224,12 @@ impl Many {
                 let key = ConnectionKey(self.next_down);
                 self.next_down += 1;
                 self.downs.insert(sender.to_owned(), key);
-                self.request(Request::Open {
-                    connection: key,
-                    options: options(false),
-                });
-                key
+                (key, Some(options(false)))
             }
         };
-        // Before the offer, so that its answer carries them.
-        self.request(Request::Subscribe {
-            tracks,
-            connection: Some(key),
-        });
-        self.request(Request::Offer {
-            connection: key,
-            sdp,
-            number: 0,
-        });
+        for request in offered(key, open, tracks, sdp, 0) {
+            self.request(request);
+        }
     }
 
     fn candidate(&mut self, connection: ConnectionKey, candidate: Candidate) {
@@ -304,24 +285,6 @@ impl Many {
             .map(|(sender, _)| sender.clone());
         if let Some(sender) = sender {
             self.emit("getReceiverAnswer", &json!({ "id": sender, "sdp": sdp }));
-        }
-    }
-
-    fn refused(&mut self, request: &RequestKind, refusal: &str) {
-        match request {
-            RequestKind::Offer { .. } | RequestKind::Open(_) | RequestKind::Join => {
-                self.refuse(refusal)
-            }
-            RequestKind::Answer { .. }
-            | RequestKind::Candidate(_)
-            | RequestKind::Publish { .. }
-            | RequestKind::Unpublish(_)
-            | RequestKind::Mute(_)
-            | RequestKind::UpdatePublication(_)
-            | RequestKind::Subscribe(_)
-            | RequestKind::Prefer(_)
-            | RequestKind::Data
-            | RequestKind::Update => {}
         }
     }
 }
@@ -385,44 +348,26 @@ impl Door for Many {
             Event::Answer {
                 connection, sdp, ..
             } => self.answered(connection, &sdp),
-            Event::Refused { request, refusal } => self.refused(&request, &refusal.to_string()),
+            Event::Refused { request, refusal } => {
+                if is_awaited(&request) {
+                    self.refuse(&refusal.to_string());
+                }
+            }
             Event::Closed { .. } => {
                 self.state = State::Over;
                 self.outputs.push_back(DoorOutput::Close);
             }
             // No words for these: the protocol has neither data nor layers, and never renegotiates.
-            Event::RoomUpdated(_)
-            | Event::Announced { .. }
-            | Event::OwnUnpublished { .. }
-            | Event::Offer { .. }
-            | Event::SectionsWanted { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
-            | Event::Subscribed { .. }
-            | Event::Unsubscribed { .. }
-            | Event::Watched { .. }
-            | Event::Allowed { .. }
-            | Event::Speakers(_)
-            | Event::Quality(_)
-            | Event::LayersWanted { .. }
-            | Event::Streaming { .. }
-            | Event::ChannelOpen { .. }
+            Event::Data { .. }
             | Event::DataReceived { .. }
-            | Event::Data { .. }
-            | Event::MuteAsked { .. } => {}
+            | Event::ChannelOpen { .. }
+            | Event::Unsubscribed { .. }
+            | wordless!() => {}
         }
     }
 
-    fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
-
-    fn handle_timeout(&mut self, _now: Now) {}
-
     fn poll_output(&mut self) -> Option<DoorOutput> {
         self.outputs.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
     }
 }
 
@@ -456,6 +401,3 @@ fn options(publish: bool) -> ConnectionOptions {
         channels: Vec::new(),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::Frame;
 use crate::door::{
-    Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError, client_offers, farewell,
-    plain_data,
+    Door, DoorOutput, EnterError, Entered, Entrance, Place, client_offers, farewell, plain_data,
 };
 use crate::json;
+use crate::offering::wordless;
 use crate::query::Query;
 use crate::roster::Roster;
 
@@ -436,27 +436,10 @@ impl Door for One2Many {
             } => self.data(plain, reliable, binary),
             Event::Closed { reason } => self.closed(reason),
             // No words for these: one presenter, one answer, no layers.
-            Event::RoomUpdated(_)
-            | Event::Announced { .. }
-            | Event::OwnUnpublished { .. }
-            | Event::Offer { .. }
-            | Event::SectionsWanted { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
-            | Event::Subscribed { .. }
-            | Event::Unsubscribed { .. }
-            | Event::Watched { .. }
-            | Event::Allowed { .. }
-            | Event::Speakers(_)
-            | Event::Quality(_)
-            | Event::LayersWanted { .. }
-            | Event::Streaming { .. }
-            | Event::MuteAsked { .. } => {}
+            Event::Unsubscribed { .. } | wordless!() => {}
         }
         self.count(now);
     }
-
-    fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
 
     fn handle_timeout(&mut self, now: Now) {
         self.proceed(now);

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use madang_sfu::api::{
@@ -13,8 +12,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Frame;
-use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, UploadError};
+use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place};
 use crate::json::{self, Members, quoted};
+use crate::offering::{media, wordless};
 use crate::query::Query;
 
 /// How this dialect writes messages: the object that is the argument of `message`.
@@ -341,42 +341,12 @@ impl Door for Peers {
             Event::Closed { .. } => self.close(),
             Event::Refused { .. } => self.dropped.refused += 1,
             // Other kinds of members talk of what this protocol has no words for.
-            Event::Data { .. }
-            | Event::RoomUpdated(_)
-            | Event::PeerUpdated(_)
-            | Event::Announced { .. }
-            | Event::Published { .. }
-            | Event::Unpublished { .. }
-            | Event::OwnUnpublished { .. }
-            | Event::Offer { .. }
-            | Event::Answer { .. }
-            | Event::SectionsWanted { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
-            | Event::Subscribed { .. }
-            | Event::Unsubscribed { .. }
-            | Event::Watched { .. }
-            | Event::Allowed { .. }
-            | Event::Speakers(_)
-            | Event::Quality(_)
-            | Event::LayersWanted { .. }
-            | Event::Streaming { .. }
-            | Event::ChannelOpen { .. }
-            | Event::DataReceived { .. }
-            | Event::MuteAsked { .. } => {}
+            Event::Data { .. } | Event::PeerUpdated(_) | media!() | wordless!() => {}
         }
     }
 
-    fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
-
-    fn handle_timeout(&mut self, _now: Now) {}
-
     fn poll_output(&mut self) -> Option<DoorOutput> {
         self.outputs.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
     }
 
     fn dropped(&self) -> Dropped {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+pub(crate) const NAME_BYTES_MAX: usize = 256;
+
 #[derive(Debug, Default)]
 pub(crate) struct Query(BTreeMap<String, String>);
 
@@ -26,6 +28,17 @@ impl Query {
     /// None where there is none, or nothing in it.
     pub(crate) fn given(&self, key: &str) -> Option<String> {
         Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Like `given`, for what others get to see. The error is a sentence for the client.
+    pub(crate) fn name(&self, key: &str) -> Result<Option<String>, String> {
+        let name = self.given(key);
+        match &name {
+            Some(name) if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) => Err(
+                format!("{key} has at most 256 bytes, and no control characters"),
+            ),
+            Some(_) | None => Ok(name),
+        }
     }
 
     pub(crate) fn number(&self, key: &str) -> i32 {

@@ -1,7 +1,7 @@
 //! The door of Spider RTCPub: one publisher and its subscribers in a channel, over `/live/ws/pub` and `/live/ws/sub`. See
 //! `docs/protocols/spider.md`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,10 @@ use madang_sfu::api::{
 
 use crate::Frame;
 use crate::door::{
-    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, UploadError, client_offers,
+    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, Stage, client_offers,
     farewell, plain_data,
 };
+use crate::offering::{attributes, offered, wordless};
 use crate::query::Query;
 use crate::roster::Roster;
 use crate::sdp::Offer;
@@ -25,7 +26,6 @@ mod words;
 
 use words::{Word, said};
 
-pub const CHANNEL_BYTES_MAX: usize = 256;
 /// Who may be it is decided by who comes first.
 pub const PUBLISHER: &str = "publisher";
 
@@ -42,13 +42,6 @@ const LABEL_DEFAULT: &str = "default";
 enum Role {
     Publisher,
     Subscriber,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Entering,
-    Present,
-    Over,
 }
 
 #[derive(Debug)]
@@ -94,20 +87,13 @@ impl Spider {
     /// `ktime` is not acted upon: key frames are asked for when somebody needs one.
     fn new(role: Role, identity: Identity, query: &str) -> Result<Self, String> {
         let query = Query::parse(query);
-        let channel = query.text("channel");
-        if channel.is_empty() {
-            return Err("channel is missing".to_owned());
-        }
-        if channel.len() > CHANNEL_BYTES_MAX || channel.chars().any(char::is_control) {
-            return Err("channel has at most 256 bytes, and no control characters".to_owned());
-        }
-        let token = query.text("access_token");
+        let channel = query.name("channel")?.ok_or("channel is missing")?;
         let entrance = Entrance {
-            room: RoomName::new(channel),
+            room: RoomName::new(&channel),
             identity: identity.clone(),
             is_exclusive: role == Role::Publisher,
             key: None,
-            token: Some(token.to_owned()).filter(|token| !token.is_empty()),
+            token: query.given("access_token"),
         };
         let bitrate_kbps: Option<u64> = query.text("brate").parse().ok();
         Ok(Self {
@@ -186,45 +172,24 @@ impl Spider {
             });
         }
         self.offers += 1;
-        let mut link = match self.link.take() {
-            Some(link) => link,
-            None => self.open(offer.session),
-        };
-        let connection = link.key;
-        let tracks: Vec<_> = tracks
-            .into_iter()
-            .filter(|track| link.subscribed.insert(*track))
-            .collect();
-        self.link = Some(link);
-        if !tracks.is_empty() {
-            self.request(Request::Subscribe {
-                tracks,
-                connection: Some(connection),
-            });
-        }
-        self.request(Request::Offer {
-            connection,
-            sdp: offer.sdp,
-            number: self.offers,
+        let options = client_offers(self.role == Role::Publisher, self.bitrate_max_bps);
+        let open = self.link.is_none().then_some(options);
+        let link = self.link.get_or_insert_with(|| Link {
+            key: ConnectionKey(self.offers),
+            session: offer.session,
+            subscribed: BTreeSet::new(),
         });
+        let connection = link.key;
+        let new = |track: &TrackId| link.subscribed.insert(*track);
+        let tracks = tracks.into_iter().filter(new).collect();
+        for request in offered(connection, open, tracks, offer.sdp, self.offers) {
+            self.request(request);
+        }
         for candidate in std::mem::take(&mut self.early_candidates) {
             self.request(Request::Candidate {
                 connection,
                 candidate,
             });
-        }
-    }
-
-    fn open(&mut self, session: String) -> Link {
-        let key = ConnectionKey(self.offers);
-        self.request(Request::Open {
-            connection: key,
-            options: client_offers(self.role == Role::Publisher, self.bitrate_max_bps),
-        });
-        Link {
-            key,
-            session,
-            subscribed: BTreeSet::new(),
         }
     }
 
@@ -358,9 +323,8 @@ impl Door for Spider {
                     Role::Publisher => "publisher",
                     Role::Subscriber => "subscriber",
                 };
-                let attributes = [("door", "spider"), ("role", role)];
-                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
-                let join = entered.join(&self.identity, "", BTreeMap::from(attributes));
+                let attributes = attributes([("door", "spider"), ("role", role)]);
+                let join = entered.join(&self.identity, "", attributes);
                 let request = Request::Join(Box::new(join));
                 self.outputs.push_back(DoorOutput::Request(place, request));
                 self.ping_at = Some(now.instant + PING_INTERVAL);
@@ -420,27 +384,9 @@ impl Door for Spider {
             Event::Refused { request, refusal } => self.refused(&request, &refusal),
             Event::Closed { reason } => self.end(farewell(reason)),
             // These clients know of one camera, and of data.
-            Event::Data { plain: None, .. }
-            | Event::RoomUpdated(_)
-            | Event::Announced { .. }
-            | Event::OwnUnpublished { .. }
-            | Event::Offer { .. }
-            | Event::SectionsWanted { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
-            | Event::Subscribed { .. }
-            | Event::Watched { .. }
-            | Event::Allowed { .. }
-            | Event::Speakers(_)
-            | Event::Quality(_)
-            | Event::LayersWanted { .. }
-            | Event::Streaming { .. }
-            | Event::ChannelOpen { .. }
-            | Event::MuteAsked { .. } => {}
+            Event::Data { plain: None, .. } | Event::ChannelOpen { .. } | wordless!() => {}
         }
     }
-
-    fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
 
     fn handle_timeout(&mut self, now: Now) {
         if self.ping_at.is_some_and(|at| at <= now.instant) {

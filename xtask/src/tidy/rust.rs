@@ -13,6 +13,15 @@ pub(crate) fn identifiers(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// Every string with a space in it, with its line: what somebody may be told. Not the reasons of `expect`, nor comments.
+pub(crate) fn sentences(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    if let Ok(tokens) = text.parse() {
+        collect_sentences(tokens, &mut found);
+    }
+    found
+}
+
 /// Lines that hold code: neither blank nor nothing but comment.
 pub(crate) fn code_lines(text: &str) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
@@ -60,6 +69,31 @@ fn collect_identifiers(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
             TokenTree::Ident(ident) => found.push((ident.span().start().line, ident.to_string())),
             TokenTree::Group(group) => collect_identifiers(group.stream(), found),
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+fn collect_sentences(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
+    let mut before = String::new();
+    for token in tokens {
+        let is_for_readers = before == "expect" || before == "doc";
+        match &token {
+            TokenTree::Group(group) if !is_for_readers => {
+                collect_sentences(group.stream(), found);
+            }
+            TokenTree::Literal(literal) => {
+                // A doc comment is `doc = "…"`.
+                let text = syn::parse_str::<syn::LitStr>(&literal.to_string());
+                let text = text.map(|text| text.value()).unwrap_or_default();
+                if before != "doc" && text.trim().contains(' ') {
+                    found.push((literal.span().start().line, text));
+                }
+            }
+            TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+        }
+        // `=` of `doc = "…"` does not come between.
+        if !matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '=') {
+            before = token.to_string();
         }
     }
 }

@@ -207,6 +207,7 @@ fn the_core_names_no_dialect() {
         "struct WhipSession;\n",
         "const A: &str = \"ertc\";\n",
         "fn spider_leg() {}\n",
+        "// a Socket.IO event\n",
     ] {
         assert_eq!(
             broken(&[(path, text)]),
@@ -286,6 +287,72 @@ fn functions_have_at_most_70_lines_of_code() {
     assert_eq!(
         broken(&[("crates/server/src/a.rs", &method)]),
         ["crates/server/src/a.rs:3 length"]
+    );
+}
+
+#[test]
+fn a_dialect_has_at_most_500_lines_over_all_of_its_files() {
+    let lines = |count: usize| "const A: u8 = 1;\n".repeat(count);
+    let door = |own: usize, words: usize, ratchet: &str| {
+        broken(&[
+            ("crates/signalling/src/spider.rs", &lines(own)),
+            ("crates/signalling/src/spider/words.rs", &lines(words)),
+            ("crates/signalling/src/spider/tests.rs", &lines(700)),
+            ("crates/signalling/src/door.rs", &lines(300)),
+            ("xtask/ratchet.txt", ratchet),
+        ])
+    };
+    assert_eq!(door(420, 80, ""), NOTHING);
+    assert_eq!(
+        door(420, 81, ""),
+        ["crates/signalling/src/spider.rs:1 length"]
+    );
+    let entry = "dialect crates/signalling/src/spider 501\n";
+    assert_eq!(door(420, 81, entry), NOTHING);
+    assert_eq!(door(419, 81, entry), ["xtask/ratchet.txt:1 length"]);
+}
+
+#[test]
+fn sentences_have_transcripts_and_stand_in_the_documents() {
+    let code = "fn f(name: &str) {\n    end(\"the door is shut\");\n    end(&format!(\"{name} is not allowed\"));\n    g().expect(\"it holds\");\n}\n";
+    let shared = "#[error(\"room is full\")]\nstruct A;\n/// a comment\nstruct B;\n";
+    let door = |transcript: &str, document: &str| {
+        broken(&[
+            ("crates/signalling/src/spider.rs", code),
+            ("crates/signalling/src/door.rs", shared),
+            (
+                "crates/signalling/tests/transcripts/spider/a.txt",
+                transcript,
+            ),
+            ("docs/protocols/spider.md", document),
+        ])
+    };
+    let transcript = "a> the door is shut\na> Kim is not allowed\na> room is full\n";
+    let document = "`the door is shut`\n`… is not allowed`\n```\na> the door is shut\n\na> …m is not allowed\n```\n";
+    assert_eq!(door(transcript, document), NOTHING);
+    assert_eq!(
+        door("a> the door is shut\na> Kim is not allowed\n", document),
+        ["crates/signalling/src/door.rs:1 transcripts"]
+    );
+    assert_eq!(
+        door(
+            "a> the door is shut\na> room is full\n",
+            "`the door is shut`, ` is not allowed`\n"
+        ),
+        ["crates/signalling/src/spider.rs:3 transcripts"]
+    );
+    assert_eq!(
+        door(transcript, "` is not allowed`\n"),
+        ["crates/signalling/src/spider.rs:2 transcripts"]
+    );
+    let quotes =
+        "`the door is shut`, ` is not allowed`\n```\na> the door\na> Lee is…allowed\n```\n";
+    assert_eq!(
+        door(transcript, &quotes.replace(", ", "\n")),
+        [
+            "docs/protocols/spider.md:4 transcripts",
+            "docs/protocols/spider.md:5 transcripts"
+        ]
     );
 }
 

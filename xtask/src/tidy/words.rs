@@ -13,7 +13,17 @@ const SOURCE_EXTENSIONS: [&str; 9] = ["rs", "ts", "tsx", "mjs", "js", "py", "sh"
 /// Names of wire dialects, lower case, by words: `ertc` must not be found in `InsertCandidate`.
 const DIALECT_WORDS: [&str; 5] = ["whip", "whep", "ertc", "spider", "kurento"];
 /// Written together in any spelling: `LiveKit` is two words.
-const DIALECT_PARTS: [&str; 2] = ["livekit", "kurento"];
+const DIALECT_PARTS: [&str; 9] = [
+    "livekit",
+    "kurento",
+    "rtcpub",
+    "rtcbot",
+    "one2many",
+    "socketio",
+    "socket.io",
+    "engineio",
+    "engine.io",
+];
 // Put together here, so that this file does not find itself.
 const UNFINISHED: [&str; 5] = [
     concat!("FIX", "ME"),
@@ -30,7 +40,7 @@ const MACHINE_PATHS: [&str; 4] = [
 ];
 
 pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
-    for file in tree.under(&["crates/sfu/src/"]) {
+    for file in tree.under(&["crates/sfu/"]) {
         no_dialects(file, findings);
     }
     for file in tree.under(&["crates/"]) {

@@ -1,10 +1,10 @@
 //! The words on the wire: `{"type": string, "data": string}`.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Frame;
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, quoted};
 
 /// What a client says.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,11 +72,5 @@ pub(super) fn read(frame: &Frame) -> Result<Word, WordError> {
 
 /// Both members are strings in every word of ours: a device that finds anything else exits.
 pub(super) fn said(kind: &str, data: &str) -> String {
-    #[derive(Serialize)]
-    struct Said<'a> {
-        #[serde(rename = "type")]
-        kind: &'a str,
-        data: &'a str,
-    }
-    serde_json::to_string(&Said { kind, data }).expect("strings only")
+    format!(r#"{{"type":{},"data":{}}}"#, quoted(kind), quoted(data))
 }

@@ -3,12 +3,14 @@
 //! ```text
 //! a: spider-pub channel=yard    a conversation begins (words: the query's)
 //! a! joined bob                 the server or the core says something
-//! a< {"type":"ping"}            the client says something; `a<< 00ff`: bytes
-//! a> {"type":"pong","data":""}  the client is told exactly this
+//! a< {"type":"ping"}            the client says something; `a<< 00ff`: bytes; `a<32 x`: 32 times, `{n}` is which
+//! a> {"type":"pong","data":""}  the client is told exactly this; `…` alone: and so on
 //! a= enter yard publisher …     the server or the core is asked for something
 //! a. close                      the carrier is closed; `a. refused …`: it was never opened
 //! +30000                        milliseconds pass, and timers with them
 //! ```
+//!
+//! `{a*300}` is that letter 300 times. Descriptions are written with `|` for the end of a line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,12 +19,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use madang_sfu::api::{
-    ConnectionKey, DataForm, Event, Grant, PlainData, Recipients, Refusal, Request, RequestKind,
-    RoomState, ShardSet,
+    ConnectionKey, DataForm, Event, Grant, Identity, PlainData, Recipients, Refusal, Request,
+    RequestKind, RoomState, ShardSet,
 };
 use madang_signalling::Frame;
 use madang_signalling::door::{Door, DoorOutput, EnterError, Entered, Place, UploadError};
 use madang_signalling::ertc::Ertc;
+use madang_signalling::many::Many;
+use madang_signalling::one2many::One2Many;
 use madang_signalling::peers::Peers;
 use madang_signalling::spider::Spider;
 
@@ -32,6 +36,7 @@ pub(crate) fn check(transcript: &str) {
     let mut runner = Runner {
         world: World::new(),
         doors: BTreeMap::new(),
+        places: BTreeMap::new(),
         refused: Vec::new(),
     };
     let mut expected: Vec<(usize, &str)> = Vec::new();
@@ -39,7 +44,7 @@ pub(crate) fn check(transcript: &str) {
     let lines = transcript.lines().map(str::trim).enumerate();
     for (at, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         let mark = line.get(1..2).unwrap_or("");
-        if matches!(mark, ">" | "=" | ".") {
+        if line == AND_SO_ON || matches!(mark, ">" | "=" | ".") {
             expected.push((at + 1, line));
             continue;
         }
@@ -52,9 +57,14 @@ pub(crate) fn check(transcript: &str) {
     runner.step(at, line, &expected);
 }
 
+/// Among what is expected: whatever else is said.
+const AND_SO_ON: &str = "…";
+
 struct Runner {
     world: World,
     doors: BTreeMap<String, Box<dyn Door>>,
+    /// The latest that each conversation asked for.
+    places: BTreeMap<String, Place>,
     refused: Vec<String>,
 }
 
@@ -64,6 +74,9 @@ impl Runner {
         let mut outputs = std::mem::take(&mut self.refused);
         for (name, door) in &mut self.doors {
             while let Some(output) = door.poll_output() {
+                if let DoorOutput::Enter(place, _) = &output {
+                    self.places.insert(name.clone(), *place);
+                }
                 if let DoorOutput::Request(_, Request::Join(join)) = &output {
                     self.world.entered(name, join);
                     self.world.peer(name).identity = join.identity.clone();
@@ -76,7 +89,7 @@ impl Runner {
         let shown = |lines: &[&str]| lines.join("\n    ");
         let outputs: Vec<_> = outputs.iter().map(String::as_str).collect();
         assert!(
-            wanted == outputs,
+            fits(&wanted, &outputs),
             "line {at}: {line}\n  expected\n    {}\n  but got\n    {}",
             shown(&wanted),
             shown(&outputs)
@@ -92,14 +105,21 @@ impl Runner {
         let rest = line.get(2..).unwrap_or("").trim();
         let now = self.world.now();
         match line.get(1..2) {
+            // A new conversation of that name: the old one is over.
             Some(":") => self.begin(name, rest),
             Some("!") => self.event(at, &name, rest),
             Some("<") => {
-                let frame = match rest.strip_prefix('<') {
-                    Some(hex) => Frame::Binary(bytes_of(hex.trim())),
-                    None => Frame::Text(self.world.filled(rest)),
-                };
-                self.door(&name).handle_frame(now, frame);
+                if let Some(hex) = rest.strip_prefix('<') {
+                    let frame = Frame::Binary(bytes_of(hex.trim()));
+                    self.door(&name).handle_frame(now, frame);
+                    return;
+                }
+                let (times, text) = times(rest);
+                let text = stretched(&self.world.filled(text));
+                for time in 1..=times {
+                    let text = text.replace("{n}", &time.to_string());
+                    self.door(&name).handle_frame(now, Frame::Text(text));
+                }
             }
             _ => panic!("line {at}: {line} is not understood"),
         }
@@ -127,6 +147,7 @@ impl Runner {
     }
 
     fn begin(&mut self, name: String, words: &str) {
+        let words = &stretched(words);
         let (kind, query) = words.split_once(' ').unwrap_or((words, ""));
         // Of its own, so that nobody is somebody else.
         let seed = name.bytes().next().map_or(0, u64::from);
@@ -137,6 +158,9 @@ impl Runner {
             "peers" => {
                 Peers::new(query, "", &format!("socket-of-{name}")).map(|door| Box::new(door) as _)
             }
+            "many" => Ok(Box::new(Many::new(&format!("socket-of-{name}"), None)) as _),
+            "one2many" => One2Many::node(query, seed).map(|door| Box::new(door) as _),
+            "call" => One2Many::java(query, seed).map(|door| Box::new(door) as _),
             other => panic!("{other} is no door"),
         };
         match door {
@@ -148,6 +172,7 @@ impl Runner {
     fn event(&mut self, at: usize, name: &str, text: &str) {
         let now = self.world.now();
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let place = self.places.get(name).copied().unwrap_or(Place(0));
         match verb {
             "entered" => {
                 let entered = Entered {
@@ -162,11 +187,11 @@ impl Runner {
                     },
                 };
                 self.world.peer(name);
-                self.door(name).handle_entered(now, Place(0), Ok(entered));
+                self.door(name).handle_entered(now, place, Ok(entered));
             }
             "not-entered" => {
                 let error = enter_error(rest);
-                self.door(name).handle_entered(now, Place(0), Err(error));
+                self.door(name).handle_entered(now, place, Err(error));
             }
             "uploaded" => self.door(name).handle_uploaded(now, Ok(rest.to_owned())),
             "not-uploaded" => {
@@ -179,7 +204,7 @@ impl Runner {
             }
             _ => {
                 let event = self.core_event(at, name, verb, rest);
-                self.door(name).handle_event(now, Place(0), event);
+                self.door(name).handle_event(now, place, event);
             }
         }
     }
@@ -189,6 +214,20 @@ impl Runner {
         let world = &mut self.world;
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (verb, words.as_slice()) {
+            ("joined", [crowd]) if crowd.contains('*') => {
+                let (name, count) = crowd.split_once('*').expect("a name and a number");
+                let count: u32 = count.parse().expect("a number");
+                let others: Vec<_> = (1..=count).map(|n| format!("{name}{n}")).collect();
+                for other in &others {
+                    world.peer(other).identity = Identity::new(other);
+                }
+                let others: Vec<_> = others.iter().map(String::as_str).collect();
+                Event::Joined(Box::new(RoomState {
+                    room: world.room.clone(),
+                    own: world.info(name),
+                    others: world.infos(&others),
+                }))
+            }
             ("joined", others) => Event::Joined(Box::new(RoomState {
                 room: world.room.clone(),
                 own: world.info(name),
@@ -221,9 +260,13 @@ impl Runner {
                     peer: world.info(peer),
                 }
             }
-            ("answer", [key, number, sdp]) => Event::Answer {
+            ("answer", [key, number, ..]) => Event::Answer {
                 connection: connection(key),
-                sdp: (*sdp).to_owned(),
+                sdp: rest
+                    .splitn(3, ' ')
+                    .nth(2)
+                    .unwrap_or("")
+                    .replace('|', "\r\n"),
                 number: number.parse().expect("a number"),
                 sections: Vec::new(),
             },
@@ -268,6 +311,9 @@ impl Runner {
                     }),
                 }
             }
+            ("channel-open", [label]) => Event::ChannelOpen {
+                label: Arc::from(*label),
+            },
             ("unsubscribed", [track]) => Event::Unsubscribed {
                 track: world.track(track),
             },
@@ -277,6 +323,32 @@ impl Runner {
             _ => panic!("line {at}: {verb} {rest} is not understood"),
         }
     }
+}
+
+/// Whether all of `said` is expected.
+fn fits(expected: &[&str], said: &[&str]) -> bool {
+    let Some(gap) = expected.iter().position(|line| *line == AND_SO_ON) else {
+        return expected == said;
+    };
+    let (first, last) = (&expected[..gap], &expected[gap + 1..]);
+    said.len() > first.len() + last.len() && said.starts_with(first) && said.ends_with(last)
+}
+
+/// `32 x` → 32 times `x`; a frame that begins with a number of its own does not come up.
+fn times(text: &str) -> (u32, &str) {
+    let counted = text.split_once(' ');
+    let counted = counted.and_then(|(times, text)| Some((times.parse().ok()?, text)));
+    counted.unwrap_or((1, text))
+}
+
+/// `{a*300}` → the letter 300 times.
+fn stretched(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("{a*") else {
+        return text.to_owned();
+    };
+    let (count, after) = rest.split_once('}').expect("it ends");
+    let count = count.parse().expect("a number");
+    format!("{before}{}{after}", "a".repeat(count))
 }
 
 fn connection(key: &str) -> ConnectionKey {
@@ -361,9 +433,14 @@ fn said(request: &Request) -> String {
             let payload = String::from_utf8_lossy(&message.payload);
             let (form, label) = (message.form.0, &message.label);
             assert!(message.from_peer, "needs the right to");
-            assert_eq!(message.translate, form != 0);
             assert_eq!(message.plain.is_some(), form == 0);
-            format!("data {form}:{label} to {to} {payload}")
+            assert!(message.translate || form == 0);
+            let translate = if message.translate && form == 0 {
+                " on any channel"
+            } else {
+                ""
+            };
+            format!("data {form}:{label} to {to}{translate} {payload}")
         }
         Request::Send { label, payload, .. } => {
             format!("send {label} {}", String::from_utf8_lossy(payload))

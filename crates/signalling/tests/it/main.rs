@@ -1,5 +1,5 @@
 //! The crate's API as the server uses it. Most of it is told by the transcripts in `tests/transcripts`, which
-//! `docs/protocols/livekit.md` explains.
+//! `docs/protocols` explains.
 
 mod doors;
 mod doors_noise;
@@ -122,6 +122,36 @@ fn ertc_seats() {
 #[test]
 fn ertc_refusals() {
     doors::check(include_str!("../transcripts/ertc/refusals.txt"));
+}
+
+#[test]
+fn many_calls() {
+    doors::check(include_str!("../transcripts/many/calls.txt"));
+}
+
+#[test]
+fn many_refusals() {
+    doors::check(include_str!("../transcripts/many/refusals.txt"));
+}
+
+#[test]
+fn one2many_presenter() {
+    doors::check(include_str!("../transcripts/one2many/presenter.txt"));
+}
+
+#[test]
+fn one2many_viewer() {
+    doors::check(include_str!("../transcripts/one2many/viewer.txt"));
+}
+
+#[test]
+fn one2many_wishes() {
+    doors::check(include_str!("../transcripts/one2many/wishes.txt"));
+}
+
+#[test]
+fn one2many_refusals() {
+    doors::check(include_str!("../transcripts/one2many/refusals.txt"));
 }
 
 #[test]
