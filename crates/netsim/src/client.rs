@@ -12,6 +12,7 @@ use madang_sfu::api::{
     RequestKind, RoomInfo, ShardSet, Source, TrackId,
 };
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::channel::ChannelId;
 use str0m::media::{Direction, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
@@ -80,6 +81,7 @@ pub struct Client {
     pub streams: BTreeMap<(TrackId, u32), Stream>,
     pub strangers: u64,
     pub data: Vec<Vec<u8>>,
+    channels: Vec<ChannelId>,
     pub refused: Vec<String>,
     requests: Vec<Request>,
     /// Made while receiving, sent at the next poll.
@@ -128,6 +130,7 @@ impl Client {
             streams: BTreeMap::new(),
             strangers: 0,
             data: Vec::new(),
+            channels: Vec::new(),
             refused: Vec::new(),
             requests: Vec::new(),
             out: Vec::new(),
@@ -241,6 +244,12 @@ impl Client {
             sdp: sdp.to_owned(),
             number: self.offers,
         });
+    }
+
+    pub fn close_channels(&mut self) {
+        for id in self.channels.drain(..) {
+            self.rtc.direct_api().close_data_channel(id);
+        }
     }
 
     pub fn request(&mut self, request: Request) {
@@ -434,6 +443,8 @@ impl Client {
                     encoding.wants_keyframe = true;
                 }
             }
+        } else if let str0m::Event::ChannelOpen(id, _) = event {
+            self.channels.push(id);
         } else if let str0m::Event::ChannelData(data) = event {
             self.data.push(data.data);
         }

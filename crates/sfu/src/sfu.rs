@@ -394,6 +394,9 @@ impl Sfu {
             Output::ChannelOpen { label } => {
                 room.channel_open(peer, slot, label, &mut context!(self, now))
             }
+            Output::ChannelClosed { label } => {
+                room.channel_closed(peer, slot, &label, &mut context!(self, now));
+            }
             Output::ChannelData {
                 label,
                 binary,

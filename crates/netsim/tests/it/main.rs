@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use madang_netsim::{Client, Link, Profile, Random, Setup, World};
-use madang_sfu::api::{ConnectionKey, Preference, Request};
+use madang_sfu::Config;
+use madang_sfu::api::{
+    ConnectionKey, DataForm, DataMessage, Preference, Recipients, Request, ShardId,
+};
 
 const BOTH: Profile = Profile {
     audio: true,
@@ -176,6 +179,41 @@ fn a_layer_wish_is_followed_and_begins_with_a_key_frame() {
         assert_eq!(report.missing, 0, "{report:?}");
         leave_all(&mut world);
     }
+}
+
+/// What is meant for a channel that its owner closed is lost and counted; it is no reason to let a member go.
+#[test]
+fn who_closes_a_channel_stays() {
+    const MESSAGE_BYTES: usize = 64 * 1024;
+    let mut world = clean(4, 1);
+    for _ in 0..3 {
+        world.join(WATCHER);
+    }
+    world.run(Duration::from_secs(3));
+    world.clients[2].close_channels();
+    world.run(Duration::from_secs(1));
+    let queue_bytes_max = Config::new(ShardId(0), Vec::new()).data_queue_bytes_max;
+    for _ in 0..queue_bytes_max / MESSAGE_BYTES + 10 {
+        world.clients[0].request(Request::Data(Box::new(DataMessage {
+            label: "reliable".into(),
+            reliable: true,
+            binary: true,
+            form: DataForm(1),
+            translate: false,
+            payload: vec![7; MESSAGE_BYTES].into(),
+            plain: None,
+            to: Recipients::Others,
+            from_peer: true,
+        })));
+        world.run(Duration::from_millis(60));
+    }
+    world.check();
+    assert_eq!(world.clients[2].closed, None);
+    let sent = queue_bytes_max / MESSAGE_BYTES + 10;
+    assert_eq!(world.clients[1].data.len(), sent);
+    assert_eq!(world.clients[2].data.len(), 0);
+    assert!(world.sum(|c| c.data_dropped) >= 10);
+    leave_all(&mut world);
 }
 
 fn last_encoding(world: &World, client: usize, track: madang_sfu::api::TrackId) -> Option<u8> {

@@ -67,8 +67,10 @@ impl Channels {
         Some(label)
     }
 
-    pub(super) fn closed(&mut self, id: ChannelId) {
-        self.open.retain(|channel| channel.id != id);
+    /// Its label, unless another one has taken its place.
+    pub(super) fn closed(&mut self, id: ChannelId) -> Option<Arc<str>> {
+        let place = self.open.iter().position(|channel| channel.id == id)?;
+        Some(self.open.remove(place).label)
     }
 
     pub(super) fn label(&mut self, id: ChannelId) -> Option<Arc<str>> {

@@ -442,7 +442,11 @@ impl Connection {
                     });
                 }
             }
-            Event::ChannelClose(id) => self.channels.closed(id),
+            Event::ChannelClose(id) => {
+                let label = self.channels.closed(id);
+                self.outputs
+                    .extend(label.map(|label| Output::ChannelClosed { label }));
+            }
             Event::PeerStats(stats) => self.meter.peer(&stats),
             Event::MediaIngressStats(stats) => self.meter.ingress(&stats),
             Event::MediaEgressStats(stats) => self.meter.egress(&stats),

@@ -148,6 +148,10 @@ pub(crate) enum Output {
     ChannelOpen {
         label: Arc<str>,
     },
+    /// The client closed it.
+    ChannelClosed {
+        label: Arc<str>,
+    },
     ChannelData {
         label: Arc<str>,
         binary: bool,

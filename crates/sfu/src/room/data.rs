@@ -168,6 +168,27 @@ impl Room {
         self.send_queued(peer, cx);
     }
 
+    /// What waited for it is lost, and counted; what comes later waits until the client opens it again.
+    pub(crate) fn channel_closed(
+        &mut self,
+        peer: PeerId,
+        slot: Slot,
+        label: &Arc<str>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(local) = self.local_mut(peer) else {
+            return;
+        };
+        if local.channels.get(label) != Some(&slot) {
+            return;
+        }
+        local.channels.remove(label);
+        for (_, payload) in local.queues.remove(label).into_iter().flatten() {
+            local.queued_bytes = local.queued_bytes.saturating_sub(payload.len());
+            cx.counters.data_dropped += 1;
+        }
+    }
+
     pub(crate) fn has_queued(&self, peer: PeerId) -> bool {
         self.local(peer).is_some_and(|local| local.queued_bytes > 0)
     }

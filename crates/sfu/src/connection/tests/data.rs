@@ -81,6 +81,26 @@ fn data_goes_both_ways_by_label() {
 }
 
 #[test]
+fn a_channel_that_the_client_closes_is_told() {
+    let mut pair = Pair::new(&options(Offerer::Client));
+    pair.negotiate(&channels(&["stream", "metric"]));
+    pair.run_ms(1_000);
+    let (id, label) = pair.client.channels[0].clone();
+    pair.client.rtc.direct_api().close_data_channel(id);
+    pair.run_ms(200);
+    let closed = |output: &Output| matches!(output, Output::ChannelClosed { label: closed } if **closed == *label);
+    assert_eq!(pair.count(closed), 1);
+    assert_eq!(
+        pair.count(|output| matches!(output, Output::ChannelClosed { .. })),
+        1
+    );
+    let late = Bytes::from_static(b"late");
+    assert!(!pair.server.send_data(&label, true, &late));
+    let other = pair.client.channels[1].1.clone();
+    assert!(pair.server.send_data(&other, true, &late));
+}
+
+#[test]
 fn a_full_channel_takes_no_more_until_it_has_room() {
     let mut subscriber = options(Offerer::Server);
     let spec = |label: &str, retransmits_max: Option<u16>| ChannelSpec {
