@@ -123,6 +123,10 @@ pub(crate) struct Vp8Rewrite {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are packets, and a box for each would cost more than the room it saves"
+)]
 pub(crate) enum Output {
     /// Media may come from this address from now on: it passed an authenticated check.
     Route(SocketAddr),
