@@ -27,7 +27,9 @@ impl Offer {
         let receiving = |kind: &str| {
             let fitting = sections.iter().filter(|section| {
                 let media = section.first().and_then(|line| line.strip_prefix(kind));
-                let is_open = media.is_some_and(|rest| !rest.starts_with("0 "));
+                // A port of 0 is a section that is refused, or one that lives in the bundle only (RFC 9143 §7.2.1).
+                let is_bundled = section.contains(&"a=bundle-only");
+                let is_open = media.is_some_and(|rest| is_bundled || !rest.starts_with("0 "));
                 is_open && flow(section).unwrap_or(default)
             });
             fitting.count()

@@ -21,6 +21,16 @@ fn sections_that_receive_are_counted() {
 }
 
 #[test]
+fn a_section_of_the_bundle_has_no_port_of_its_own() {
+    let sdp = |line: &str| {
+        let sdp = format!("v=0\r\nm=audio 9 X 97\r\nm=video 0 X 96\r\n{line}a=recvonly\r\n");
+        Offer::read(sdp, None).video
+    };
+    assert_eq!(sdp("a=bundle-only\r\n"), 1);
+    assert_eq!(sdp(""), 0);
+}
+
+#[test]
 fn the_session_decides_where_a_section_says_nothing() {
     let offer = |flow: &str| {
         let sdp = format!("v=0\r\no=a 1 1 IN IP4 0\r\n{flow}m=video 9 X 96\r\nm=audio 9 X 97\r\n");
