@@ -4,6 +4,7 @@ import { strict as assert } from 'node:assert';
 import { createHash, randomBytes } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
+import { openFirefox } from '../lib/browsers.mjs';
 import { eventually, wait } from '../lib/measure.mjs';
 import { startServer } from '../lib/server.mjs';
 import { roomName } from '../lib/tokens.mjs';
@@ -261,6 +262,25 @@ describe('counselling', () => {
     assert.ok(await member.evaluate(() => window.connection === window.__madang.counsel.call.pc && window.connection.connectionState === 'connected'), 'sound and picture never stopped');
   });
 
+  test('another way is looked for without a break, and a connection that is dead is replaced', async () => {
+    const { expert, member } = await meet();
+    await moves(expert, 'counsel-remote', 'the expert');
+    const way = (page) => page.evaluate(() => /a=ice-ufrag:(\S+)/.exec(window.__madang.counsel.call.pc?.remoteDescription?.sdp ?? '')?.[1] ?? '');
+    for (const page of [expert, member]) {
+      const before = await way(page);
+      await page.evaluate(() => window.__madang.counsel.call.mend());
+      await eventually('a new way', async () => ![before, ''].includes(await way(page)), { ms: LONG_MS });
+      await moves(expert, 'counsel-remote', 'the expert');
+      await moves(member, 'counsel-remote', 'the member');
+    }
+    // It is gone without a word, on one side.
+    await member.evaluate(() => window.__madang.counsel.call.pc.close());
+    await becomes('what the expert is told', () => trouble(expert), 'stalled');
+    await becomes('what the expert is told', () => trouble(expert), null);
+    await moves(expert, 'counsel-remote', 'the expert');
+    await moves(member, 'counsel-remote', 'the member');
+  });
+
   test('the member is done, the expert ends it, both see the end', async () => {
     const { expert, member } = await meet();
     assert.equal(await see(expert, 'btn-end').count(), 0, 'nothing to end before the member is done');
@@ -438,6 +458,50 @@ describe('broadcast', () => {
     await see(viewer, 'btn-sound-on').click();
     await see(viewer, 'btn-sound-on').waitFor({ state: 'detached' });
     await eventually('the sound plays', () => see(viewer, 'watch-video').evaluate((video) => !video.muted && !video.paused), { ms: LONG_MS });
+  });
+});
+
+describe('Firefox', () => {
+  let fox;
+  before(async () => {
+    fox = await openFirefox({ name: 'Fox', sender: 61, frequencyHz: 500, width: 480, height: 270, fps: 10 });
+  });
+  afterEach(closeAll);
+  after(() => fox?.close());
+
+  const ready = (id) => eventually(`Firefox has ${id}`, () => fox.evaluate((name) => document.querySelector(`[data-testid="${name}"]`)?.disabled === false, id), { ms: LONG_MS });
+  const width = (id) => fox.evaluate((name) => document.querySelector(`[data-testid="${name}"]`)?.videoWidth ?? 0, id);
+
+  test('a member in Firefox and an expert in Chromium', async () => {
+    const room = roomName('counsel');
+    await fox.goto(`${server.url}/c/${room}?role=member`);
+    await ready('prejoin-mic');
+    await fox.type('prejoin-name', 'Fox');
+    await fox.click('prejoin-join');
+    const expert = await open(`/c/${room}?role=expert`);
+    await expert.waitForFunction(() => document.querySelector('[data-testid="prejoin-mic"]')?.disabled === false);
+    await see(expert, 'prejoin-name').fill('Kim');
+    await see(expert, 'prejoin-join').click();
+    await moves(expert, 'counsel-remote', 'the expert');
+    await eventually('Firefox sees the expert', () => width('counsel-remote'), { ms: LONG_MS });
+    await fox.type('note', 'from the fox');
+    await becomes('the note', () => see(expert, 'note').inputValue(), 'from the fox');
+  });
+
+  test('a viewer in Firefox of a studio in Chromium, and the other way round', async () => {
+    const room = roomName('cast');
+    await fox.goto(`${server.url}/watch/${room}`);
+    await fox.waitFor('watch-wait');
+    const studio = await open(`/studio/${room}`);
+    await studio.waitForFunction(() => document.querySelector('[data-testid="studio-start"]')?.disabled === false);
+    await see(studio, 'studio-start').click();
+    await eventually('Firefox sees the presenter', () => width('watch-video'), { ms: LONG_MS });
+    const other = roomName('cast');
+    const viewer = await open(`/watch/${other}`);
+    await fox.goto(`${server.url}/studio/${other}`);
+    await ready('studio-start');
+    await fox.click('studio-start');
+    await moves(viewer, 'watch-video', 'the viewer of Firefox');
   });
 });
 

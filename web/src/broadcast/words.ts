@@ -15,6 +15,7 @@ const REFUSALS = new Map<string, Refusal>([
   ['Another user is currently acting as presenter. Try again later ...', 'busy'],
   ['somebody else took this place', 'elsewhere'],
   ['not allowed', 'not_allowed'],
+  ['not allowed by the token', 'not_allowed'],
   ['requested room does not exist', 'room_missing'],
   ['room is full', 'full'],
   ['server is full', 'full'],

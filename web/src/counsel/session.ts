@@ -30,6 +30,9 @@ const GREETING_MS_MAX = 1_500;
 /** Silence for so long is worth a try on another way; then not sooner than this again. */
 const MEND_AFTER_MS = 4_000;
 const MEND_EVERY_MS = 8_000;
+/** Another way was looked for so often: then the connection itself is replaced. */
+const MENDS_MAX = 2;
+const MENDS_FORGOTTEN_MS = 30_000;
 /** Signalling that nobody knows to be dead: a new line costs little. */
 const RENEW_AFTER_MS = 12_000;
 
@@ -65,6 +68,7 @@ export class Session {
   #greetingTimer: ReturnType<typeof setTimeout> | undefined;
   #held: Word[] | null = null;
   #mendedAt_ms = 0;
+  #mends = 0;
   #renewedAt_ms = 0;
 
   constructor(
@@ -227,7 +231,7 @@ export class Session {
       case 'END':
         return this.#finish('ended');
       case 'RENEW':
-        return this.call.mend();
+        return this.#mend();
       case 'ERROR':
         return this.#refused(word.msg);
       default:
@@ -327,13 +331,22 @@ export class Session {
     else this.trouble.value = this.pulse.isStalled || state === 'disconnected' ? 'stalled' : null;
     const now_ms = performance.now();
     if (isStill && now_ms - this.#mendedAt_ms > MEND_EVERY_MS) {
-      this.#mendedAt_ms = now_ms;
-      this.call.mend();
+      this.#mend();
     }
     if (isThere && silent_ms >= RENEW_AFTER_MS && now_ms - this.#renewedAt_ms > RENEW_AFTER_MS) {
       this.#renewedAt_ms = now_ms;
       this.#line.renew();
     }
+  }
+
+  #mend(): void {
+    const now_ms = performance.now();
+    if (now_ms - this.#mendedAt_ms > MENDS_FORGOTTEN_MS) this.#mends = 0;
+    this.#mendedAt_ms = now_ms;
+    if (++this.#mends > MENDS_MAX && this.entry.role === 'expert') {
+      this.#mends = 0;
+      this.call.begin();
+    } else this.call.mend();
   }
 
   #say(said: Said): boolean {

@@ -39,9 +39,9 @@ export const en = {
     version: (version: string) => `Version ${version}`,
     others: 'Other ways to meet',
     counsel: 'Counselling session',
-    counselHint: 'Two links: one for the expert, one for the member.',
+    counselHint: 'Two links for two people.',
     broadcast: 'Broadcast',
-    broadcastHint: 'One presents, any number watch.',
+    broadcastHint: 'One presents, many watch.',
   },
   links: {
     copy: 'Copy',

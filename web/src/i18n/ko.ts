@@ -33,9 +33,9 @@ export const ko: Dictionary = {
     version: (version) => `버전 ${version}`,
     others: '다른 만남',
     counsel: '일대일 상담',
-    counselHint: '전문가와 회원에게 링크를 하나씩 만듭니다.',
+    counselHint: '두 사람에게 링크를 하나씩',
     broadcast: '방송',
-    broadcastHint: '한 사람이 보여 주고 여럿이 봅니다.',
+    broadcastHint: '한 사람이 보여 주고 여럿이 보기',
   },
   links: {
     copy: '복사',
