@@ -67,7 +67,7 @@ for (const codec of ['vp8', 'h264']) {
 
     test('a change of layer shows within two seconds, without a freeze', async () => {
       await assertSteady(async () => {
-        const found = { wrong: [], slow: [] };
+        const found = { wrong: [], slow: [], lost: [] };
         const settled = Date.now();
         for (const step of STEPS) await change(step, found);
         log = await viewer.frames('publisher', settled);
@@ -75,7 +75,7 @@ for (const codec of ['vp8', 'h264']) {
       });
     });
 
-    const change = async (step, { wrong, slow }) => {
+    const change = async (step, { wrong, slow, lost }) => {
       const asked = Date.now();
       await viewer.sdk('quality', 'publisher', step);
       await eventually(`${step} shows`, async () => (await viewer.frames('publisher', asked)).at(-1)?.w === WIDTHS[step], { ms: 6000 }).catch(() => {});
@@ -90,6 +90,7 @@ for (const codec of ['vp8', 'h264']) {
       const strays = after.filter((frame) => frame.w !== WIDTHS[step]).length;
       console.log(`  ${codec} ${step}: width ${WIDTHS[step]} after ${took.toFixed(0)} ms, longest gap ${gap.toFixed(0)} ms, ${frames.length} frames, ${unreadable} unreadable, ${strays} of another layer afterwards`);
       if (!(took < SWITCH_MS_MAX)) slow.push(`${step}: asked for width ${WIDTHS[step]}, shown after ${took} ms (widths seen ${[...new Set(frames.map((frame) => frame.w))]})`);
+      if (!first) lost.push(`${step}: never shown`);
       if (gap > GAP_MS_MAX) slow.push(`${step}: a gap of ${gap.toFixed(0)} ms between painted frames`);
       if (unreadable + foreign > 0) wrong.push(`${step}: ${unreadable} unreadable and ${foreign} foreign frames`);
       if (strays > 0) wrong.push(`${step}: ${strays} frames of another width after the switch`);
