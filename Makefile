@@ -13,10 +13,10 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: help run test check setup web build bench screens clean toolchain
+.PHONY: help run test check setup web build bench bench-topologies screens clean toolchain
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: toolchain web/dist/index.html ## build the app and a release binary, start the server (more flags: make run ARGS="…")
 	@echo "==> building the server (the first time takes a few minutes), then starting it; Ctrl-C stops it"
@@ -48,6 +48,9 @@ build: toolchain web/dist/index.html ## build the app and a release binary
 
 bench: toolchain ## the cost of a forwarded packet, beside its floor
 	cargo run --release --locked -p madang-bench
+
+bench-topologies: toolchain ## what mesh, SFU and MCU cost everybody (root, FFmpeg)
+	cargo run --release --locked -p madang-bench -- topologies
 
 screens: toolchain setup build ## a screenshot of every screen
 	npm --prefix web run screens

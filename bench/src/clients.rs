@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use madang_client::{Codec, Happening, Kind, Outgoing, Peer, Section};
+use madang_client::{Happening, Kind, Peer};
 use tokio::sync::mpsc;
 
+use crate::video::Video;
 use crate::words::{Number, Order, PUBLISHER, Word};
-
-/// A key frame now and then, as encoders send them.
-const KEYFRAME_EVERY: u32 = 300;
 
 enum Told {
     Answer(String),
@@ -132,20 +129,12 @@ async fn publish(ip: IpAddr, mut told: mpsc::UnboundedReceiver<Told>) -> anyhow:
     say(&Word::Offer { sdp })?;
     let mut video: Option<Video> = None;
     loop {
-        let next = video.as_ref().map(|video| video.next);
+        let next = video.as_ref().map(Video::next);
         tokio::select! {
             order = told.recv() => match order {
                 Some(Told::Answer(sdp)) => peer.take_answer(&sdp)?,
                 Some(Told::Send { frame_interval, packets, payload_bytes }) => {
-                    video = Some(Video {
-                        interval: frame_interval,
-                        packets,
-                        payload_bytes,
-                        next: Instant::now(),
-                        frame: 0,
-                        seq: 1,
-                        keyframe_wanted: true,
-                    });
+                    video = Some(Video::new(frame_interval, packets, payload_bytes));
                 }
                 Some(Told::Offer { .. }) => anyhow::bail!("not for the publisher"),
                 None => return Ok(()),
@@ -159,7 +148,7 @@ async fn publish(ip: IpAddr, mut told: mpsc::UnboundedReceiver<Told>) -> anyhow:
                 Happening::Connected => say(&Word::Connected { number: PUBLISHER })?,
                 Happening::KeyframeWanted(_) => {
                     if let Some(video) = &mut video {
-                        video.keyframe_wanted = true;
+                        video.want_keyframe();
                     }
                 }
                 Happening::Packet(_) => {}
@@ -167,61 +156,6 @@ async fn publish(ip: IpAddr, mut told: mpsc::UnboundedReceiver<Told>) -> anyhow:
             },
         }
     }
-}
-
-struct Video {
-    interval: Duration,
-    packets: u32,
-    payload_bytes: usize,
-    next: Instant,
-    frame: u32,
-    seq: u64,
-    keyframe_wanted: bool,
-}
-
-impl Video {
-    /// One frame, all packets at once.
-    fn send(&mut self, peer: &mut Peer, section: Section) -> anyhow::Result<()> {
-        let keyframe =
-            std::mem::take(&mut self.keyframe_wanted) || self.frame.is_multiple_of(KEYFRAME_EVERY);
-        let ticks = u32::try_from(self.interval.as_micros() * 9 / 100)?;
-        for packet in 0..self.packets {
-            let outgoing = Outgoing {
-                seq: self.seq,
-                time: self.frame.wrapping_mul(ticks),
-                marker: packet + 1 == self.packets,
-                payload: payload(self.frame, packet == 0, keyframe, self.payload_bytes)?,
-            };
-            peer.write(section, Codec::Vp8, outgoing)?;
-            self.seq += 1;
-        }
-        self.frame += 1;
-        self.next += self.interval;
-        Ok(())
-    }
-}
-
-/// VP8 (RFC 7741 §4.2): a descriptor with a long picture id, the header of a key frame or of another.
-fn payload(frame: u32, first: bool, keyframe: bool, length: usize) -> anyhow::Result<Arc<[u8]>> {
-    let picture_id = 0x8000 | u16::try_from(frame & 0x7fff)?;
-    let mut bytes = vec![0x80 | (u8::from(first) << 4), 0x80];
-    bytes.extend(picture_id.to_be_bytes());
-    if first {
-        bytes.extend([
-            u8::from(!keyframe),
-            0,
-            0,
-            0x9d,
-            0x01,
-            0x2a,
-            0x80,
-            0x02,
-            0xe0,
-            0x01,
-        ]);
-    }
-    bytes.resize(length, 0xab);
-    Ok(bytes.into())
 }
 
 fn read_orders() -> mpsc::UnboundedReceiver<Order> {

@@ -33,6 +33,18 @@ fn read(task: &Path) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(first.parse()?))
 }
 
+/// Bytes of IP packets that were sent in this network namespace so far.
+pub(crate) fn ip_bytes() -> anyhow::Result<u64> {
+    let text = fs::read_to_string("/proc/self/net/netstat")?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("IpExt:"));
+    let (names, values) = lines.next().zip(lines.next()).context("no IpExt")?;
+    let mut fields = names.split_whitespace().zip(values.split_whitespace());
+    let (_, octets) = fields
+        .find(|(name, _)| *name == "OutOctets")
+        .context("no OutOctets")?;
+    Ok(octets.parse()?)
+}
+
 /// Resident memory of this process.
 pub(crate) fn memory_bytes() -> anyhow::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;

@@ -50,7 +50,8 @@ pub(crate) fn publish(site: &Site, forward: &Forward, rows: &[Row]) -> anyhow::R
     );
     let path = &forward.document;
     let text = fs::read_to_string(path).unwrap_or_else(|_| format!("{HEAD}{BEGIN}{END}"));
-    let text = replace(&text, &section).context("the marks are missing in the document")?;
+    let text =
+        replace(&text, [BEGIN, END], &section).context("the marks are missing in the document")?;
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -80,8 +81,9 @@ fn table(rows: &[Row]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn replace(text: &str, section: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{section}\n{END}{after}"))
+/// What stands between the two marks is written anew. None: they are missing.
+pub(crate) fn replace(text: &str, [begin, end]: [&str; 2], section: &str) -> Option<String> {
+    let (before, rest) = text.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n{section}\n{end}{after}"))
 }

@@ -6,6 +6,8 @@ mod document;
 mod floor;
 mod forward;
 mod site;
+mod topologies;
+mod video;
 mod words;
 
 use std::path::PathBuf;
@@ -34,6 +36,11 @@ enum Command {
         #[command(flatten)]
         forward: Forward,
     },
+    /// What a mesh, a forwarding server and a mixing server cost everybody, by number of participants.
+    Topologies(topologies::Topologies),
+    /// The same, already inside of its network namespace.
+    #[command(hide = true)]
+    TopologiesInside(topologies::Topologies),
     /// The publisher and the subscribers, in a process of their own.
     #[command(hide = true)]
     Clients,
@@ -78,6 +85,8 @@ fn main() -> anyhow::Result<()> {
             let rows = forward::measure(&site, &forward)?;
             document::publish(&site, &forward, &rows)
         }
+        Some(Command::Topologies(topologies)) => topologies::run(&topologies),
+        Some(Command::TopologiesInside(topologies)) => topologies::measure(&topologies),
         Some(Command::Clients) => clients::run(),
     }
 }

@@ -145,6 +145,25 @@ fn measure_inside(site: &Site, namespace: &str, forward: &Forward) -> anyhow::Re
     Ok(())
 }
 
+/// This program again, with another subcommand, in a network namespace that has nothing but loopback; it is taken down after.
+pub(crate) fn alone(arguments: &[String]) -> anyhow::Result<()> {
+    let own = std::env::current_exe()?;
+    let namespace = format!("madang-bench-{}", std::process::id());
+    ip(&["netns", "add", &namespace])
+        .and_then(|()| ip(&["-n", &namespace, "link", "set", "lo", "up"]))
+        .context("no network namespace, so other traffic would be counted: run it as root")?;
+    let status = Command::new("ip")
+        .args(["netns", "exec", &namespace])
+        .arg(own)
+        .args(arguments)
+        .status();
+    ip(&["netns", "del", &namespace])?;
+    if !status.context("cannot start the measurement")?.success() {
+        bail!("the measurement failed");
+    }
+    Ok(())
+}
+
 fn build(server: &str, clients: &str) -> anyhow::Result<()> {
     for namespace in [server, clients] {
         ip(&["netns", "add", namespace])?;
