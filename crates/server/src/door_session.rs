@@ -199,7 +199,7 @@ impl Running {
         if shared.tasks.stopping.is_cancelled() {
             return Err(EnterError::Stopping);
         }
-        let Some(grant) = self.grant(entrance) else {
+        let Some((grant, attributes)) = self.grant(entrance) else {
             Stats::count(&shared.stats.refused_tokens);
             return Err(EnterError::NotAllowed);
         };
@@ -210,12 +210,13 @@ impl Running {
             Stats::count(&shared.stats.refused_joins_of_ip);
             return Err(EnterError::ServerFull);
         }
+        let takes_over = entrance.takes_over && (grant.admin || shared.config.dev);
         let wish = Wish {
             room: &entrance.room,
             identity: &entrance.identity,
             settings: RoomSettings::default(),
             may_create: false,
-            is_exclusive: entrance.is_exclusive,
+            is_exclusive: entrance.is_exclusive && !takes_over,
             key: entrance.key.as_deref(),
         };
         let (seat, commands) = shared.directory.admit(now, &wish).map_err(enter_error)?;
@@ -226,6 +227,7 @@ impl Running {
             room: Arc::clone(&seat.room),
             shards: seat.shards,
             grant,
+            attributes,
         };
         let held = Held {
             port: shared.media.attach(seat.shard, seat.peer),
@@ -238,8 +240,9 @@ impl Running {
         Ok(entered)
     }
 
-    /// None: may not enter.
-    fn grant(&self, entrance: &Entrance) -> Option<Grant> {
+    /// With what the token says of its holder. None: may not enter.
+    fn grant(&self, entrance: &Entrance) -> Option<(Grant, BTreeMap<String, String>)> {
+        let everything = || (Grant::everything(), BTreeMap::new());
         let (config, room) = (&self.shared.config, entrance.room.as_str());
         let is_named_well = (1..=ROOM_NAME_BYTES_MAX).contains(&room.len())
             && (1..=IDENTITY_BYTES_MAX).contains(&entrance.identity.as_str().len());
@@ -247,22 +250,28 @@ impl Running {
             return None;
         }
         if config.dev || self.visitor.is_trusted {
-            return Some(Grant::everything());
+            // Needs no token, and is who it says he is if he has one.
+            let claims = entrance.token.as_ref().and_then(|token| {
+                let verified = self.shared.keys.verify(token).ok()?;
+                Some(verified.claims.attributes)
+            });
+            return Some((Grant::everything(), claims.unwrap_or_default()));
         }
         let room = kurento::authority(room);
         let compat = &config.compat;
         if let Some(token) = &entrance.token {
             let is_listed = |known: &crate::config::Secret| same_secret(known.reveal(), token);
             if compat.tokens.iter().any(is_listed) {
-                return Some(Grant::everything());
+                return Some(everything());
             }
             // A token that is no good is not forgiven.
             let claims = self.shared.keys.verify(token).ok()?.claims;
             let may_join = claims.video.as_ref().is_some_and(|video| video.room_join);
-            return (may_join && claims.room() == room).then(|| claims.grant());
+            return (may_join && claims.room() == room)
+                .then(|| (claims.grant(), claims.attributes));
         }
         let is_open = compat.rooms.iter().any(|open| open == room);
-        is_open.then(Grant::everything)
+        is_open.then(everything)
     }
 
     fn upload(&self, bytes: Vec<u8>) -> Result<String, UploadError> {

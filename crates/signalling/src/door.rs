@@ -27,6 +27,8 @@ pub struct Entrance {
     pub identity: Identity,
     /// Somebody of that identity stays, and the newcomer is refused; else the newcomer takes the place.
     pub is_exclusive: bool,
+    /// With a moderator's right the newcomer takes an exclusive place all the same.
+    pub takes_over: bool,
     /// Who holds a place with a key and comes back with it before the old line is known to be dead takes it all the same.
     pub key: Option<String>,
     /// Why this conversation may enter, if it said so: a signed token.
@@ -41,6 +43,8 @@ pub struct Entered {
     pub shards: ShardSet,
     /// What the token, or the configuration, allows.
     pub grant: Grant,
+    /// What the token says of who holds it.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Why no place was given; each dialect has its own sentence for it.

@@ -110,6 +110,7 @@ impl Ertc {
             room: RoomName::new(room),
             identity: identity.clone(),
             is_exclusive: is_seated,
+            takes_over: false,
             key: seat,
             token: query.given("access_token"),
         };
@@ -119,7 +120,7 @@ impl Ertc {
             is_role_known,
             nick: query.text(NICK).to_owned(),
             id: query.text(ID).to_owned(),
-            notify: matches!(query.text("notify"), "1" | "true"),
+            notify: query.is_set("notify"),
             is_seated,
             may_speak: false,
             stage: Stage::Entering,
@@ -129,6 +130,28 @@ impl Ertc {
             dropped: Dropped::default(),
             outputs: VecDeque::from([DoorOutput::Enter(PLACE, entrance)]),
         })
+    }
+
+    /// What the token says counts, whatever the query says; another role is no mistake to be mended.
+    fn signed(&mut self, attributes: &BTreeMap<String, String>) -> Result<(), &'static str> {
+        let of = |key: &str| attributes.get(key).filter(|value| !value.is_empty());
+        let role = match of(ROLE).map(String::as_str) {
+            Some("expert") => Some(Role::Expert),
+            Some("member") => Some(Role::Member),
+            Some(_) | None => None,
+        };
+        if let Some(role) = role {
+            if self.is_role_known && role != self.role {
+                return Err("the token is for the other role");
+            }
+            (self.role, self.is_role_known) = (role, true);
+        }
+        for (key, own) in [(NICK, &mut self.nick), (ID, &mut self.id)] {
+            if let Some(value) = of(key) {
+                own.clone_from(value);
+            }
+        }
+        Ok(())
     }
 
     fn said(&mut self, frame: Frame) {
@@ -310,6 +333,9 @@ impl Door for Ertc {
     fn handle_entered(&mut self, _now: Now, place: Place, entered: Result<Entered, EnterError>) {
         match entered {
             Ok(entered) => {
+                if let Err(sentence) = self.signed(&entered.attributes) {
+                    return self.end(Some(sentence));
+                }
                 let mut join = entered.join(&self.identity, &self.nick, self.attributes());
                 join.form = FORM;
                 self.may_speak = join.grant.publish_data;

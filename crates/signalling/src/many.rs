@@ -143,6 +143,7 @@ impl Many {
             room: RoomName::new(room),
             identity: self.identity.clone(),
             is_exclusive: false,
+            takes_over: false,
             key: None,
             token: self.token.clone(),
         };

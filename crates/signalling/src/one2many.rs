@@ -120,6 +120,7 @@ impl One2Many {
             room: self.room.clone(),
             identity: identity.clone(),
             is_exclusive: is_presenter,
+            takes_over: false,
             key: self.wishes.seat.clone().filter(|_| is_presenter),
             token: self.token.clone(),
         };

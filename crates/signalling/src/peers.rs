@@ -163,6 +163,7 @@ impl Peers {
             room: self.room.clone(),
             identity: identity.clone(),
             is_exclusive: true,
+            takes_over: false,
             key: None,
             token: self.token.clone(),
         };

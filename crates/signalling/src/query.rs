@@ -30,6 +30,11 @@ impl Query {
         Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
     }
 
+    /// A wish of yes or no.
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        matches!(self.text(key), "1" | "true")
+    }
+
     /// Like `given`, for what others get to see. The error is a sentence for the client.
     pub(crate) fn name(&self, key: &str) -> Result<Option<String>, String> {
         let name = self.given(key);

@@ -92,6 +92,7 @@ impl Spider {
             room: RoomName::new(&channel),
             identity: identity.clone(),
             is_exclusive: role == Role::Publisher,
+            takes_over: query.is_set("takeover"),
             key: None,
             token: query.given("access_token"),
         };
@@ -154,8 +155,8 @@ impl Spider {
                 let publisher = self.roster.by_identity(PUBLISHER);
                 let is_up = publisher.is_some_and(|info| info.phase == PeerPhase::Active);
                 let sources = sources(&self.roster);
-                self.patience
-                    .tracks_for(now, &sources, offer, self.codec, is_up)
+                let patience = &mut self.patience;
+                patience.tracks_for(now, &sources, offer, self.codec, is_up)
             }
         };
         if let Some(tracks) = tracks
@@ -323,8 +324,8 @@ impl Door for Spider {
                     Role::Publisher => "publisher",
                     Role::Subscriber => "subscriber",
                 };
-                let attributes = attributes([("door", "spider"), ("role", role)]);
-                let join = entered.join(&self.identity, "", attributes);
+                let own = attributes([("door", "spider"), ("role", role)]);
+                let join = entered.join(&self.identity, "", own);
                 let request = Request::Join(Box::new(join));
                 self.outputs.push_back(DoorOutput::Request(place, request));
                 self.ping_at = Some(now.instant + PING_INTERVAL);
@@ -404,10 +405,8 @@ impl Door for Spider {
         if self.stage == Stage::Over {
             return None;
         }
-        [self.ping_at, self.patience.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let timeouts = [self.ping_at, self.patience.poll_timeout()];
+        timeouts.into_iter().flatten().min()
     }
 
     fn dropped(&self) -> Dropped {

@@ -91,6 +91,7 @@ pub(crate) fn enter(
         room: room(),
         shards: ShardSet::default(),
         grant: Grant::everything(),
+        attributes: BTreeMap::new(),
     };
     door.handle_entered(now(), Place(place), Ok(entered));
     let mut all = said(door);

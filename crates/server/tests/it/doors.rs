@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Answer, Client, PATIENCE, Server, ask_at, token};
+use crate::support::{Answer, Client, PATIENCE, Server, ask_at, claims, signed, token};
 
 const SIGNALLING_TOKEN: &str = "SIGNALING123";
 
@@ -723,6 +723,52 @@ async fn without_development_mode_a_token_or_an_open_room_is_needed() {
         server.until_metric("madang_directory_members", 0).await;
     }
     server.until_empty_rooms_aside().await;
+}
+
+#[tokio::test]
+async fn a_moderator_takes_a_channel_over() {
+    let server = Server::with(|config| config.dev = false).await;
+    let publish = async |admin: bool, rest: &str| {
+        let video = json!({ "roomAdmin": admin });
+        let token = signed(&claims(&json!({ "video": video })));
+        let path = format!("/live/ws/pub?channel=yard{rest}&access_token={token}");
+        Client::connect(&server, &path).await.expect("open")
+    };
+    let mut first = publish(false, "").await;
+    server.until_metric("madang_peers", 1).await;
+    for (admin, rest) in [(true, ""), (false, "&takeover=1")] {
+        let mut other = publish(admin, rest).await;
+        let refusal = r#"{"type":"error","data":"the channel has a publisher already"}"#;
+        assert_eq!(text(&mut other).await, refusal);
+    }
+    let second = publish(true, "&takeover=1").await;
+    let told = r#"{"type":"error","data":"somebody else took this place"}"#;
+    assert_eq!(text(&mut first).await, told);
+    server.until_metric("madang_peers", 1).await;
+    second.cut();
+    server.until_empty_rooms_aside().await;
+}
+
+#[tokio::test]
+async fn a_token_says_who_is_expert() {
+    for dev in [true, false] {
+        let server = Server::with(|config| config.dev = dev).await;
+        let attributes = json!({ "role": "member", "nick": "Lee" });
+        let token = signed(&claims(&json!({ "attributes": attributes })));
+        let open = async |role: &str| {
+            let path = format!("/ertc?room=yard&nick=Mallory{role}&access_token={token}");
+            Client::connect(&server, &path).await.expect("open")
+        };
+        let mut forger = open("&role=expert").await;
+        let said: Value = serde_json::from_str(&text(&mut forger).await).expect("JSON");
+        assert_eq!(said["msg"], "the token is for the other role");
+        let mut member = open("").await;
+        send(&mut member, r#"{"type":"END"}"#).await;
+        let said: Value = serde_json::from_str(&text(&mut member).await).expect("JSON");
+        assert_eq!(said["msg"], "only the expert ends the session");
+        member.cut();
+        server.until_empty_rooms_aside().await;
+    }
 }
 
 #[tokio::test]

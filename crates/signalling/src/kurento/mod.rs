@@ -17,9 +17,7 @@ use madang_sfu::api::{ConnectionKey, Entropy, Event, Identity, Now, Request, Roo
 use serde_json::{Value, json};
 
 use crate::Frame;
-use crate::door::{
-    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, UploadError, farewell,
-};
+use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, farewell};
 use crate::query::Query;
 
 use self::describe::Type;
@@ -216,6 +214,7 @@ impl Kurento {
             room,
             identity,
             is_exclusive: true,
+            takes_over: false,
             key: None,
             token: self.token.clone(),
         };
@@ -348,8 +347,6 @@ impl Door for Kurento {
             | Event::MuteAsked { .. } => {}
         }
     }
-
-    fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
 
     fn handle_timeout(&mut self, _now: Now) {}
 

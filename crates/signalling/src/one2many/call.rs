@@ -66,7 +66,6 @@ impl Call {
 impl Wishes {
     /// The error is a sentence for the client.
     pub(super) fn read(query: &Query) -> Result<Self, String> {
-        let is_wished = |name: &str| matches!(query.text(name), "1" | "true");
         let seat = query.given("seat");
         if seat
             .as_ref()
@@ -75,8 +74,8 @@ impl Wishes {
             return Err("seat: at most 256 bytes".to_owned());
         }
         Ok(Self {
-            count: is_wished("count"),
-            wait: is_wished("wait"),
+            count: query.is_set("count"),
+            wait: query.is_set("wait"),
             seat,
         })
     }

@@ -175,6 +175,11 @@ impl Runner {
         let place = self.places.get(name).copied().unwrap_or(Place(0));
         match verb {
             "entered" => {
+                let words = rest.split_whitespace();
+                let attributes = words.filter_map(|word| {
+                    let (key, value) = word.strip_prefix('@')?.split_once('=')?;
+                    Some((key.to_owned(), value.to_owned()))
+                });
                 let entered = Entered {
                     peer: World::peer_id(name),
                     room: self.world.room.clone(),
@@ -185,6 +190,7 @@ impl Runner {
                         publish_data: rest != "no-data",
                         ..Grant::everything()
                     },
+                    attributes: attributes.collect(),
                 };
                 self.world.peer(name);
                 self.door(name).handle_entered(now, place, Ok(entered));
@@ -375,6 +381,9 @@ fn line_of(name: &str, output: &DoorOutput) -> String {
             let mut line = format!("{name}= enter {} {}", entrance.room, entrance.identity);
             if entrance.is_exclusive {
                 line += " exclusive";
+            }
+            if entrance.takes_over {
+                line += " takeover";
             }
             if let Some(key) = &entrance.key {
                 line += &format!(" key {key}");

@@ -115,6 +115,7 @@ fn drain(door: &mut dyn Door, now: Now) -> usize {
                     room: Arc::clone(&room),
                     shards: ShardSet::default(),
                     grant: Grant::everything(),
+                    attributes: std::collections::BTreeMap::new(),
                 };
                 door.handle_entered(now, place, Ok(entered));
             }

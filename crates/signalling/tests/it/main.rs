@@ -110,6 +110,11 @@ fn ertc_roles() {
 }
 
 #[test]
+fn ertc_token() {
+    doors::check(include_str!("../transcripts/ertc/token.txt"));
+}
+
+#[test]
 fn ertc_notify() {
     doors::check(include_str!("../transcripts/ertc/notify.txt"));
 }
