@@ -1,20 +1,21 @@
-//! The command line.
+//! The command line of the verbs that are the server's.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(test)]
+use clap::Parser;
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::config::Flags;
 
-/// A courtyard for people and media: rooms with audio, video, chat and data, in one program.
+/// For tests; the program's own line has the verbs of clients too.
+#[cfg(test)]
 #[derive(Debug, Parser)]
-#[command(name = "madang", version, propagate_version = true)]
-#[command(after_help = "Start here:  madang serve      then open http://localhost:7880")]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]

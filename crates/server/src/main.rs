@@ -1,4 +1,5 @@
-//! The program: a command line over [`madang_server`].
+//! The program: a command line over [`madang_server`], and over [`madang_client`] for the verbs that are clients. The server's
+//! library knows nothing of those.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser as _;
-use madang_server::cli::{Cli, Command, Serve, Token};
+use clap::{Parser, Subcommand};
+use madang_client::cli::{Publish, Subscribe, publish, subscribe};
+use madang_server::cli::{Command, Serve, Token};
 use madang_server::{
     App, Config, Flags, LogFormat, Style, banner, commented_toml, load, markdown, token,
 };
@@ -36,8 +38,33 @@ const RUNTIME_STOP_TIMEOUT: Duration = Duration::from_millis(300);
 /// As a shell would report a program that Ctrl-C ended.
 const INTERRUPTED_EXIT_CODE: i32 = 130;
 
+/// A courtyard for people and media: rooms with audio, video, chat and data, in one program.
+#[derive(Debug, Parser)]
+#[command(name = "madang", version, propagate_version = true)]
+#[command(after_help = "Start here:  madang serve      then open http://localhost:7880")]
+struct Program {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(flatten)]
+    Server(Command),
+    Publish(Box<Publish>),
+    Subscribe(Box<Subscribe>),
+}
+
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    match Program::parse().verb {
+        Verb::Server(command) => serve_or_print(command),
+        Verb::Publish(flags) => publish(*flags),
+        Verb::Subscribe(flags) => subscribe(*flags),
+    }
+}
+
+fn serve_or_print(command: Command) -> ExitCode {
+    let done = match command {
         Command::Serve(flags) => serve(flags),
         Command::Token(wish) => make_token(&wish),
         Command::Config(print) => say(&if print.markdown {

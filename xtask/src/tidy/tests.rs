@@ -200,6 +200,17 @@ fn str0m_stays_in_its_module() {
 }
 
 #[test]
+fn the_program_alone_has_the_client() {
+    let import = "use madang_client::Peer;\n";
+    assert_eq!(broken(&[("crates/server/src/main.rs", import)]), NOTHING);
+    assert_eq!(broken(&[("crates/server/tests/it/a.rs", import)]), NOTHING);
+    assert_eq!(
+        broken(&[("crates/server/src/app.rs", import)]),
+        ["crates/server/src/app.rs:1 client-in-main"]
+    );
+}
+
+#[test]
 fn the_core_names_no_dialect() {
     let path = "crates/sfu/src/api.rs";
     for text in [

@@ -45,6 +45,7 @@ pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     }
     for file in tree.under(&["crates/"]) {
         one_home_for_str0m(file, findings);
+        clients_in_main_alone(file, findings);
     }
     for file in tree.under(&["crates/signalling/src/"]) {
         only_the_api(file, findings);
@@ -100,6 +101,25 @@ fn one_home_for_str0m(file: &File, findings: &mut Vec<Finding>) {
                 "str0m-home",
                 "str0m is used outside crates/sfu/src/connection".to_owned(),
                 "give connection the method you need, with types of ours",
+            ));
+        }
+    }
+}
+
+/// The program has the verbs of clients; the server's library does not know that there are any.
+fn clients_in_main_alone(file: &File, findings: &mut Vec<Finding>) {
+    let fenced =
+        file.path.starts_with("crates/server/src/") && file.path != "crates/server/src/main.rs";
+    if file.extension() != "rs" || !fenced || file.is_test() {
+        return;
+    }
+    for (line, word) in identifiers(&file.text) {
+        if word == "madang_client" {
+            findings.push(file.finding(
+                line,
+                "client-in-main",
+                "the server's library uses the client".to_owned(),
+                "call it from main.rs, which has both",
             ));
         }
     }

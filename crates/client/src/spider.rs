@@ -1,0 +1,206 @@
+//! The client's half of Spider's dialect, without sockets and without a clock: what to say, what was told, and when a server
+//! that is silent is gone. `docs/protocols/spider.md` is the whole dialect.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// A server says `ping` every 30 s.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Publisher,
+    Subscriber,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    #[error("{0:?} is no address of a server; write wss://host:port or ws://host:port")]
+    Unreadable(String),
+    #[error("{0}:// is no way to a server; write wss://, ws://, https:// or http://")]
+    Scheme(String),
+}
+
+/// Where a server is, and later where its channel is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    pub is_secure: bool,
+    pub host: String,
+    pub port: u16,
+    /// With its query.
+    pub path: String,
+}
+
+impl Url {
+    /// `wss://host:8267` for the original's port, `ws://host:7880` for madang's main one; `https` and `http` mean the same. A
+    /// path before `/live/ws/…` is kept, for servers behind a proxy.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let unreadable = || UrlError::Unreadable(text.to_owned());
+        let (scheme, rest) = text.split_once("://").ok_or_else(unreadable)?;
+        let is_secure = match scheme.to_ascii_lowercase().as_str() {
+            "wss" | "https" => true,
+            "ws" | "http" => false,
+            _ => return Err(UrlError::Scheme(scheme.to_owned())),
+        };
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = path.split("/live/ws").next().unwrap_or_default();
+        let (host, port) = match authority.rfind(':') {
+            Some(at) if !authority.ends_with(']') => {
+                let port = authority.get(at + 1..).unwrap_or_default();
+                let host = authority.get(..at).unwrap_or_default();
+                (host, port.parse().map_err(|_| unreadable())?)
+            }
+            Some(_) | None => (authority, if is_secure { 443 } else { 80 }),
+        };
+        let is_wrong = |c: char| c.is_whitespace() || c.is_control() || c == '@';
+        if host.is_empty() || rest.contains(is_wrong) {
+            return Err(unreadable());
+        }
+        Ok(Self {
+            is_secure,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            path: path.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Of a channel there. `parameters` are further ones of the query, such as `vcodec` or `access_token`.
+    #[must_use]
+    pub fn channel(mut self, role: Role, channel: &str, parameters: &[(&str, &str)]) -> Self {
+        let end = match role {
+            Role::Publisher => "pub",
+            Role::Subscriber => "sub",
+        };
+        self.path = format!("{}/live/ws/{end}?channel={}", self.path, escaped(channel));
+        for (name, value) in parameters {
+            self.path.push_str(&format!("&{name}={}", escaped(value)));
+        }
+        self
+    }
+
+    /// As a header or a request line names the host.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl std::fmt::Display for Url {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.is_secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+    }
+}
+
+/// RFC 3986 §2.3: what need not be written as percent signs.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            write!(escaped, "%{byte:02X}").expect("a string takes everything");
+        }
+    }
+    escaped
+}
+
+/// What the server told us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A description.
+    Answer(String),
+    /// A `candidate:…` line.
+    Candidate(String),
+    /// To a publisher: how many watch. To a subscriber: its publisher came or went, and it may offer again.
+    Joins(String),
+    /// Why the server does not do what was asked.
+    Error(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Words {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    data: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CandidateInit {
+    candidate: String,
+}
+
+/// A conversation.
+#[derive(Debug)]
+pub struct Client {
+    heard_at: Instant,
+    ping_at: Instant,
+}
+
+impl Client {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            heard_at: now,
+            ping_at: now + PING_INTERVAL,
+        }
+    }
+
+    /// The text frame of an offer.
+    pub fn offer(sdp: &str) -> String {
+        said("offer", sdp)
+    }
+
+    /// What cannot be read, or is of a kind that nobody knows, is passed over: servers of this dialect differ.
+    pub fn handle_text(&mut self, now: Instant, text: &str) -> Option<Told> {
+        self.heard_at = now;
+        let words: Words = serde_json::from_str(text).ok()?;
+        let data = words.data.unwrap_or_default();
+        match words.kind.as_str() {
+            "answer" => Some(Told::Answer(data)),
+            "candidate2" | "candidate" => {
+                let init = serde_json::from_str(&data).map(|init: CandidateInit| init.candidate);
+                Some(Told::Candidate(init.unwrap_or(data)))
+            }
+            "joins" => Some(Told::Joins(data)),
+            "error" => Some(Told::Error(data)),
+            _ => None,
+        }
+    }
+
+    /// What to say now, if anything.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<String> {
+        if now < self.ping_at {
+            return None;
+        }
+        self.ping_at = now + PING_INTERVAL;
+        Some(said("ping", ""))
+    }
+
+    pub fn poll_timeout(&self) -> Instant {
+        self.ping_at.min(self.heard_at + SILENCE_MAX)
+    }
+
+    /// Nothing came for so long that the server cannot be there any more.
+    pub fn is_silent(&self, now: Instant) -> bool {
+        now >= self.heard_at + SILENCE_MAX
+    }
+}
+
+fn said(kind: &str, data: &str) -> String {
+    let words = Words {
+        kind: kind.to_owned(),
+        data: Some(data.to_owned()),
+    };
+    serde_json::to_string(&words).expect("two strings are JSON")
+}
+
+#[cfg(test)]
+mod tests;
