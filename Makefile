@@ -56,7 +56,7 @@ screens: toolchain setup build ## a screenshot of every screen
 	npm --prefix web run screens
 
 clean: ## remove everything that was built or installed here
-	rm -rf target web/dist web/node_modules e2e/node_modules e2e/.venv e2e/out
+	rm -rf target web/dist web/node_modules e2e/node_modules e2e/.venv e2e/.venv-aiortc-1.9 e2e/out
 
 toolchain:
 	@command -v cargo >/dev/null \

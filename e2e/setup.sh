@@ -32,12 +32,20 @@ if [ "$(cat node_modules/.stamp 2>/dev/null || true)" != "$want" ]; then
     echo "$want" >node_modules/.stamp
 fi
 
-requirements="requirements.txt"
-if [ "${1:-}" = "--upstream" ]; then requirements="requirements.txt requirements-upstream.txt"; fi
-# shellcheck disable=SC2086
-want=$(stamp $requirements)
-if ! grep -qx "$want" .venv/.stamps 2>/dev/null; then
-    [ -x .venv/bin/python ] || python3 -m venv .venv
-    for file in $requirements; do .venv/bin/pip install --quiet --disable-pip-version-check -r "$file"; done
-    echo "$want" >>.venv/.stamps
+environment() { # environment FOLDER REQUIREMENTS...
+    folder=$1
+    shift
+    want=$(stamp "$@")
+    if ! grep -qx "$want" "$folder/.stamps" 2>/dev/null; then
+        [ -x "$folder/bin/python" ] || python3 -m venv "$folder"
+        for file in "$@"; do "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$file"; done
+        echo "$want" >>"$folder/.stamps"
+    fi
+}
+
+if [ "${1:-}" = "--upstream" ]; then
+    environment .venv requirements.txt requirements-upstream.txt
+else
+    environment .venv requirements.txt
 fi
+environment .venv-aiortc-1.9 requirements-aiortc-1.9.txt

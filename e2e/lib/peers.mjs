@@ -9,8 +9,8 @@ import { audioClip, videoClip } from './clips.mjs';
 const HERE = import.meta.dirname;
 const CALL_MS_MAX = 60_000;
 
-const pythonPath = () => {
-  const path = resolve(HERE, '../.venv/bin/python');
+const pythonPath = (environment = '.venv') => {
+  const path = resolve(HERE, `../${environment}/bin/python`);
   if (!existsSync(path)) throw new Error('no Python environment: run e2e/setup.sh');
   return path;
 };
@@ -18,11 +18,11 @@ const pythonPath = () => {
 const commands = {
   node: () => [process.execPath, [resolve(HERE, '../peers/node_peer.mjs')]],
   python: () => [pythonPath(), [resolve(HERE, '../peers/python_peer.py')]],
-  // Programs of the doors for older programs; DOORS_PYTHON may name an environment with older packages.
-  spider: () => [process.env.DOORS_PYTHON ?? pythonPath(), [resolve(HERE, '../peers/door_spider.py')]],
+  // Programs of the doors for older programs; `environment` names one with older packages.
+  spider: ({ environment }) => [pythonPath(environment), [resolve(HERE, '../peers/door_spider.py')]],
   many: () => [process.execPath, [resolve(HERE, '../peers/door_many.mjs')]],
   peers: () => [process.execPath, [resolve(HERE, '../peers/door_signalling.mjs')]],
-  signalling: () => [process.env.DOORS_PYTHON ?? pythonPath(), [resolve(HERE, '../peers/door_signalling.py')]],
+  signalling: () => [pythonPath(), [resolve(HERE, '../peers/door_signalling.py')]],
   pythonApi: ({ server }) => [pythonPath(), [resolve(HERE, '../peers/python_api.py'), server.url, server.key, server.secret]],
 };
 

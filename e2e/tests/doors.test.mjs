@@ -55,84 +55,86 @@ const figuresOf = async (from, who, { frames, sender, share = 0.9 }) => {
   await assertFramesArrive([{ who, sent: () => from.sent(), painted: frames, sender, limits: { sentMin: 25, p90Ms: 500, share } }], { windowMs: WINDOW_MS });
 };
 
-describe('Spider: rtcbot', { skip }, () => {
-  const programs = [];
-  const url = () => `wss://127.0.0.1:${ports.spider}`;
-  const open = async (args) => {
-    const program = new ProcessPeer('spider', {});
-    programs.push(program);
-    await program.ready;
-    program.joined = await program.call('connect', { url: url(), ...args });
-    return program;
-  };
-  const answered = (program) => eventually('an answer', async () => (await program.call('heard')).words.some(({ type }) => type === 'answer'));
-  const firstFrame = (program, ms = 20_000) => eventually('a first frame', async () => (await program.call('frames')).find((frame) => frame.id >= 0), { ms, everyMs: 50 });
-  const channel = roomName('spider');
-  let publisher;
-  let early;
-  after(async () => {
-    for (const program of programs) await program.close();
-  });
-
-  test('a subscriber that came first gets the publisher’s pictures', async () => {
-    early = await open({ role: 'sub', channel, video: true });
-    publisher = await open({ role: 'pub', channel, query: '&brate=800&ktime=100', servers: true, camera: { sender: 41, ...CLIP } });
-    await answered(publisher);
-    await firstFrame(early);
-    await figuresOf({ sent: () => publisher.call('sent') }, 'rtcbot -> rtcbot', { sender: 41, frames: () => early.call('frames') });
-  });
-
-  test('a late subscriber sees a first frame within three seconds', async () => {
-    const late = await open({ role: 'sub', channel, video: true });
-    await answered(late);
-    const { t } = (await late.call('heard')).words.find(({ type }) => type === 'answer');
-    const first = await firstFrame(late);
-    console.log(`  first frame ${(first.t - t).toFixed(0)} ms after the answer`);
-    assert.ok(first.t - t < FIRST_FRAME_MS_MAX, `the first frame came ${first.t - t} ms after the answer`);
-    await late.call('leave');
-  });
-
-  test('data goes from the publisher to all and from a subscriber to the publisher, by label, untouched', async () => {
-    const other = await open({ role: 'sub', channel, video: false });
-    await answered(other);
-    const metric = { ir: { key: 'detectTime', value: 0.5 } };
-    const motion = { motion: { key: 'forward', value: 3 } };
-    const has = (program, label, message) => async () => (await program.call('received')).some((each) => each.label === label && JSON.stringify(each.message) === JSON.stringify(message));
-    // The channels of the newcomer open in their own time.
-    await eventually('both subscribers have the metric', async () => {
-      await publisher.call('put', { label: 'metric', message: metric });
-      return (await has(early, 'metric', metric)()) && (await has(other, 'metric', metric)());
-    }, { ms: 15_000, everyMs: 300 });
-    await other.call('put', { label: 'stream', message: motion });
-    await eventually('the publisher has the motion', has(publisher, 'stream', motion));
-    await early.call('put', { label: 'metric', message: 'hi metric' });
-    await eventually('the publisher has the text', has(publisher, 'metric', 'hi metric'));
-    await wait(500);
-    const [first, second, third] = await Promise.all([early, other, publisher].map((program) => program.call('received')));
-    assert.ok(!first.some(({ label }) => label === 'stream') && !second.some(({ label }) => label === 'stream'), 'no subscriber hears another subscriber');
-    assert.ok(!third.some(({ message }) => message?.ir), 'the publisher does not hear itself');
-    console.log(`  ${first.length} and ${second.length} messages down, ${third.length} up`);
-    await other.call('leave');
-  });
-
-  test('a second publisher is refused in a word it can read, and the first goes on', async () => {
-    const second = await open({ role: 'pub', channel, camera: { sender: 42, ...CLIP } });
-    const heard = await eventually('the refusal', async () => {
-      const now = await second.call('heard');
-      return now.closed && now;
+for (const [aiortc, environment] of [['aiortc 1.16', undefined], ['aiortc 1.9', '.venv-aiortc-1.9']]) {
+  describe(`Spider: rtcbot on ${aiortc}`, { skip }, () => {
+    const programs = [];
+    const url = () => `wss://127.0.0.1:${ports.spider}`;
+    const open = async (args) => {
+      const program = new ProcessPeer('spider', { environment });
+      programs.push(program);
+      await program.ready;
+      program.joined = await program.call('connect', { url: url(), ...args });
+      return program;
+    };
+    const answered = (program) => eventually('an answer', async () => (await program.call('heard')).words.some(({ type }) => type === 'answer'));
+    const firstFrame = (program, ms = 20_000) => eventually('a first frame', async () => (await program.call('frames')).find((frame) => frame.id >= 0), { ms, everyMs: 50 });
+    const channel = roomName('spider');
+    let publisher;
+    let early;
+    after(async () => {
+      for (const program of programs) await program.close();
     });
-    assert.deepEqual(heard.words.map(({ type }) => type), ['error'], JSON.stringify(heard));
-    const since = Date.now();
-    await eventually('the first publisher’s frames go on', async () => (await early.call('frames', { since })).length > 5);
-    console.log(`  ${heard.words[0].data}`);
-  });
 
-  test('joins tells the publisher how many watch', async () => {
-    const joins = (await publisher.call('heard')).words.filter(({ type }) => type === 'joins').map(({ data }) => data);
-    console.log(`  joins: ${joins.join(' ')}`);
-    assert.ok(joins.length >= 3 && joins.every((data) => /^\d+$/.test(data)), `joins: ${JSON.stringify(joins)}`);
+    test('a subscriber that came first gets the publisher’s pictures', async () => {
+      early = await open({ role: 'sub', channel, video: true });
+      publisher = await open({ role: 'pub', channel, query: '&brate=800&ktime=100', servers: true, camera: { sender: 41, ...CLIP } });
+      await answered(publisher);
+      await firstFrame(early);
+      await figuresOf({ sent: () => publisher.call('sent') }, `rtcbot -> rtcbot on ${aiortc}`, { sender: 41, frames: () => early.call('frames') });
+    });
+
+    test('a late subscriber sees a first frame within three seconds', async () => {
+      const late = await open({ role: 'sub', channel, video: true });
+      await answered(late);
+      const { t } = (await late.call('heard')).words.find(({ type }) => type === 'answer');
+      const first = await firstFrame(late);
+      console.log(`  first frame ${(first.t - t).toFixed(0)} ms after the answer`);
+      assert.ok(first.t - t < FIRST_FRAME_MS_MAX, `the first frame came ${first.t - t} ms after the answer`);
+      await late.call('leave');
+    });
+
+    test('data goes from the publisher to all and from a subscriber to the publisher, by label, untouched', async () => {
+      const other = await open({ role: 'sub', channel, video: false });
+      await answered(other);
+      const metric = { ir: { key: 'detectTime', value: 0.5 } };
+      const motion = { motion: { key: 'forward', value: 3 } };
+      const has = (program, label, message) => async () => (await program.call('received')).some((each) => each.label === label && JSON.stringify(each.message) === JSON.stringify(message));
+      // The channels of the newcomer open in their own time.
+      await eventually('both subscribers have the metric', async () => {
+        await publisher.call('put', { label: 'metric', message: metric });
+        return (await has(early, 'metric', metric)()) && (await has(other, 'metric', metric)());
+      }, { ms: 15_000, everyMs: 300 });
+      await other.call('put', { label: 'stream', message: motion });
+      await eventually('the publisher has the motion', has(publisher, 'stream', motion));
+      await early.call('put', { label: 'metric', message: 'hi metric' });
+      await eventually('the publisher has the text', has(publisher, 'metric', 'hi metric'));
+      await wait(500);
+      const [first, second, third] = await Promise.all([early, other, publisher].map((program) => program.call('received')));
+      assert.ok(!first.some(({ label }) => label === 'stream') && !second.some(({ label }) => label === 'stream'), 'no subscriber hears another subscriber');
+      assert.ok(!third.some(({ message }) => message?.ir), 'the publisher does not hear itself');
+      console.log(`  ${first.length} and ${second.length} messages down, ${third.length} up`);
+      await other.call('leave');
+    });
+
+    test('a second publisher is refused in a word it can read, and the first goes on', async () => {
+      const second = await open({ role: 'pub', channel, camera: { sender: 42, ...CLIP } });
+      const heard = await eventually('the refusal', async () => {
+        const now = await second.call('heard');
+        return now.closed && now;
+      });
+      assert.deepEqual(heard.words.map(({ type }) => type), ['error'], JSON.stringify(heard));
+      const since = Date.now();
+      await eventually('the first publisher’s frames go on', async () => (await early.call('frames', { since })).length > 5);
+      console.log(`  ${heard.words[0].data}`);
+    });
+
+    test('joins tells the publisher how many watch', async () => {
+      const joins = (await publisher.call('heard')).words.filter(({ type }) => type === 'joins').map(({ data }) => data);
+      console.log(`  joins: ${joins.join(' ')}`);
+      assert.ok(joins.length >= 3 && joins.every((data) => /^\d+$/.test(data)), `joins: ${JSON.stringify(joins)}`);
+    });
   });
-});
+}
 
 const openPages = async (sender) => {
   const first = await openChromium({ name: 'first', sender, frequencyHz: TONE_HZ, video: videoClip({ sender, ...CLIP }), audio: audioClip({ frequencyHz: TONE_HZ }), flags: ['--ignore-certificate-errors'] });
