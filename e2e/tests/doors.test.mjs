@@ -431,7 +431,7 @@ describe('one room, several doors', { skip }, () => {
     await viewer?.close();
   });
 
-  test('Spider’s publisher is seen by its subscriber, by a Kurento viewer, by an N:M watcher and by a LiveKit participant', async () => {
+  test('Spider’s publisher is seen by its subscriber, by a Kurento viewer, by an N:M watcher and by LiveKit participants in a browser and in Python', async () => {
     for (let i = 0; i < 2; i += 1) programs.push(new ProcessPeer('spider', {}));
     [publisher, subscriber] = programs;
     const url = `wss://127.0.0.1:${ports.spider}`;
@@ -447,11 +447,15 @@ describe('one room, several doors', { skip }, () => {
     await participant.goto(await sdkPage());
     participant.identity = 'participant';
     await participant.sdk('connect', { url: server.socketUrl, token: await joinToken(server, { room, identity: 'participant' }) });
+    const python = new ProcessPeer('python', { identity: 'python' });
+    programs.push(python);
+    await python.connect({ url: server.socketUrl, token: await joinToken(server, { room, identity: 'python' }), single: true });
     const watchers = {
       'Spider subscriber': () => subscriber.call('frames'),
       'Kurento viewer': () => viewer.frames('presenter'),
       'N:M watcher': () => watcher.call('frames', { identity: 'publisher' }),
-      'LiveKit participant': () => framesOfAny(participant),
+      'LiveKit participant, a browser': () => framesOfAny(participant),
+      'LiveKit participant, Python': () => python.frames('publisher'),
     };
     for (const [name, frames] of Object.entries(watchers)) await eventually(`${name} has a first frame`, async () => (await frames()).some(({ id }) => id >= 0), { ms: 20_000 });
     await Promise.all(Object.entries(watchers).map(([name, frames]) => figuresOf({ sent: () => publisher.call('sent') }, `rtcbot -> ${name}`, { sender: 91, frames, share: 0.8 })));
