@@ -1,77 +1,95 @@
 //! The door of Kurento's one2many-call tutorial: one presenter, any number of viewers. The Node and the Java tutorial
 //! differ in their sentences and in what they make of unknown messages.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use madang_sfu::api::{
-    ConnectionKey, DataMessage, Event, Identity, LeaveReason, Now, PeerId, PeerInfo, PlainData,
-    Recipients, Request, RequestKind, RoomName,
+    ConnectionKey, Event, Identity, LeaveReason, Now, PeerId, PeerInfo, PlainData, Recipients,
+    Request, RoomName,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Frame;
 use crate::door::{
     Door, DoorOutput, EnterError, Entered, Entrance, Place, client_offers, farewell, plain_data,
 };
 use crate::json;
-use crate::offering::wordless;
+use crate::offering::{attributes, is_awaited, offered, wordless};
 use crate::query::Query;
 use crate::roster::Roster;
+use crate::sdp::Offer;
+use crate::watching::{Audience, Patience};
 
-mod audience;
-mod call;
 mod words;
 
-use call::{Call, Wishes};
-use words::{CandidateLine, Flavour, Message, Role};
+use words::{CandidateLine, JAVA, Message, NODE, Role, Tutorial};
 
 const ROOM_DEFAULT: &str = "one2many";
 const PRESENTER: &str = "presenter";
 const MAIN: ConnectionKey = ConnectionKey(0);
-const NAME_BYTES_MAX: usize = 256;
 /// By which this door knows its own members.
 const DOOR: (&str, &str) = ("door", "one2many");
 const ROLE: &str = "role";
+const STOP: &str = "stopCommunication";
 
 /// A conversation.
 #[derive(Debug)]
 pub struct One2Many {
-    flavour: Flavour,
+    tutorial: &'static Tutorial,
     room: RoomName,
     token: Option<String>,
-    wishes: Wishes,
+    /// Beyond the tutorials: to hear how many watch; to wait for the presenter instead of being rejected; to have the
+    /// presenter's place again after its line broke.
+    counts: bool,
+    waits: bool,
+    seat: Option<String>,
     seed: u64,
     places: u32,
     call: Option<Call>,
     outputs: VecDeque<DoorOutput>,
 }
 
+/// A place that is held or asked for.
+#[derive(Debug)]
+struct Call {
+    place: Place,
+    role: Role,
+    identity: Identity,
+    /// Until its publisher's tracks are known.
+    offer: Option<Offer>,
+    patience: Patience,
+    audience: Audience,
+    is_inside: bool,
+    /// A viewer was told that it waits.
+    is_waiting: bool,
+    /// Whom a viewer watches.
+    watched: Option<PeerId>,
+    roster: Roster,
+    channel: Option<Arc<str>>,
+}
+
 impl One2Many {
     /// As the Node tutorial, at `/one2many`. The error is a sentence for the client.
     pub fn node(query: &str, seed: u64) -> Result<Self, String> {
-        Self::new(Flavour::Node, query, seed)
+        Self::new(&NODE, query, seed)
     }
 
     /// As the Java tutorial, at `/call`.
     pub fn java(query: &str, seed: u64) -> Result<Self, String> {
-        Self::new(Flavour::Java, query, seed)
+        Self::new(&JAVA, query, seed)
     }
 
-    fn new(flavour: Flavour, query: &str, seed: u64) -> Result<Self, String> {
+    fn new(tutorial: &'static Tutorial, query: &str, seed: u64) -> Result<Self, String> {
         let query = Query::parse(query);
-        let room = match query.text("room") {
-            "" => ROOM_DEFAULT,
-            room if room.len() > NAME_BYTES_MAX => return Err("room: at most 256 bytes".to_owned()),
-            room => room,
-        };
         Ok(Self {
-            flavour,
-            room: RoomName::new(room),
+            tutorial,
+            room: RoomName::new(query.name("room")?.as_deref().unwrap_or(ROOM_DEFAULT)),
             token: query.given("access_token"),
-            wishes: Wishes::read(&query)?,
+            counts: query.is_set("count"),
+            waits: query.is_set("wait"),
+            seat: query.name("seat")?,
             seed,
             places: 0,
             call: None,
@@ -94,18 +112,15 @@ impl One2Many {
 
     fn begin(&mut self, role: Role, offer: Option<String>) {
         let Some(offer) = offer else {
-            self.reject(role, "sdpOffer is missing");
-            return;
+            return self.reject(role, "sdpOffer is missing");
         };
         if let Some(call) = &self.call {
-            let refusal = match (call.role, role) {
-                (Role::Viewer, Role::Viewer) => self.flavour.views_already(),
-                (Role::Presenter, Role::Presenter) => Some(self.flavour.taken()),
-                (Role::Viewer, Role::Presenter) | (Role::Presenter, Role::Viewer) => None,
+            let refusal = match role {
+                Role::Viewer => self.tutorial.views_already,
+                Role::Presenter => Some(self.tutorial.taken),
             };
-            if let Some(sentence) = refusal {
-                self.reject(role, sentence);
-                return;
+            if let Some(sentence) = refusal.filter(|_| call.role == role) {
+                return self.reject(role, sentence);
             }
             self.hang_up();
         }
@@ -121,10 +136,22 @@ impl One2Many {
             identity: identity.clone(),
             is_exclusive: is_presenter,
             takes_over: false,
-            key: self.wishes.seat.clone().filter(|_| is_presenter),
+            key: self.seat.clone().filter(|_| is_presenter),
             token: self.token.clone(),
         };
-        self.call = Some(Call::new(place, role, identity, offer));
+        self.call = Some(Call {
+            place,
+            role,
+            identity,
+            offer: Some(Offer::read(offer, None)),
+            patience: Patience::default(),
+            audience: Audience::default(),
+            is_inside: false,
+            is_waiting: false,
+            watched: None,
+            roster: Roster::default(),
+            channel: None,
+        });
         self.outputs.push_back(DoorOutput::Enter(place, entrance));
     }
 
@@ -136,101 +163,71 @@ impl One2Many {
 
     /// The watched one is gone.
     fn stop_communication(&mut self) {
-        self.send(&words::stop_communication());
+        self.send(&json!({ "id": STOP }));
         self.hang_up();
     }
 
     fn candidate(&mut self, candidate: Option<CandidateLine>) {
-        let Some(call) = self.call.as_ref().filter(|call| call.is_open) else {
-            return;
-        };
-        let line = candidate.map(|line| line.candidate).unwrap_or_default();
-        if !line.is_empty() {
-            self.request(
-                call.place,
-                Request::Candidate {
-                    connection: MAIN,
-                    candidate: line,
-                },
-            );
+        let candidate = candidate.map(|line| line.candidate).unwrap_or_default();
+        // Before the offer was passed on there is nothing that it could belong to.
+        let call = self.call.as_ref().filter(|call| call.offer.is_none());
+        if let Some(place) = call.map(|call| call.place)
+            && !candidate.is_empty()
+        {
+            let candidate = Request::Candidate {
+                connection: MAIN,
+                candidate,
+            };
+            self.request(place, candidate);
         }
     }
 
     fn unknown(&mut self) {
-        if let Some(message) = self.flavour.unknown() {
-            self.send(&message);
+        if let Some(sentence) = self.tutorial.unknown {
+            self.send(&json!({ "id": "error", "message": sentence }));
         }
     }
 
     /// Inside: a presenter offers at once, a viewer when it is known what it will get.
     fn proceed(&mut self, now: Now) {
-        let (nobody, waits) = (self.flavour.nobody(), self.wishes.wait);
-        let Some(call) = self.call.as_mut().filter(|call| call.is_inside) else {
-            return;
-        };
+        let call = self.call.as_mut().filter(|call| call.is_inside);
+        let Some(call) = call else { return };
         let Some(offer) = &call.offer else { return };
-        let tracks = match call.role {
-            Role::Presenter => Vec::new(),
-            Role::Viewer => match whom(&call.roster) {
-                None if waits => {
-                    if !std::mem::replace(&mut call.is_waiting, true) {
-                        self.send(&words::waiting());
-                    }
-                    return;
+        let sources = call.roster.sources(PRESENTER);
+        let tracks = match (call.role, sources.first()) {
+            (Role::Presenter, _) => Vec::new(),
+            (Role::Viewer, None) if self.waits => {
+                if !std::mem::replace(&mut call.is_waiting, true) {
+                    self.send(&json!({ "id": "waiting" }));
                 }
-                None => {
-                    self.reject(Role::Viewer, nobody);
-                    self.hang_up();
-                    return;
-                }
-                // What is announced comes track by track.
-                Some(presenter) => {
-                    let tracks = call
-                        .patience
-                        .tracks_for(now, &[presenter], offer, None, false);
-                    let Some(tracks) = tracks else { return };
-                    call.watched = Some(presenter.id);
-                    tracks
-                }
-            },
+                return;
+            }
+            (Role::Viewer, None) => {
+                self.reject(Role::Viewer, self.tutorial.nobody);
+                self.hang_up();
+                return;
+            }
+            // What is announced comes track by track.
+            (Role::Viewer, Some(presenter)) => {
+                let patience = &mut call.patience;
+                let tracks = patience.tracks_for(now, &[presenter], offer, None, false);
+                let Some(tracks) = tracks else { return };
+                call.watched = Some(presenter.id);
+                tracks
+            }
         };
         let Some(offer) = call.offer.take() else {
             return;
         };
-        call.is_open = true;
-        let (place, role) = (call.place, call.role);
-        self.request(
-            place,
-            Request::Open {
-                connection: MAIN,
-                options: client_offers(role == Role::Presenter, None),
-            },
-        );
-        if role == Role::Viewer {
-            // Before the offer, so that its answer carries them.
-            self.request(
-                place,
-                Request::Subscribe {
-                    tracks,
-                    connection: Some(MAIN),
-                },
-            );
+        let place = call.place;
+        let open = client_offers(call.role == Role::Presenter, None);
+        for request in offered(MAIN, Some(open), tracks, offer.sdp, 0) {
+            self.request(place, request);
         }
-        self.request(
-            place,
-            Request::Offer {
-                connection: MAIN,
-                sdp: offer.sdp,
-                number: 0,
-            },
-        );
     }
 
-    fn answered(&mut self, sdp: &str) {
-        let Some(role) = self.call.as_ref().map(|call| call.role) else {
-            return;
-        };
-        let mut messages = self.flavour.candidates(sdp);
+    fn answered(&mut self, role: Role, sdp: &str) {
+        let mut messages = self.tutorial.candidates(sdp);
         match role {
             Role::Presenter => messages.push(role.accepted(sdp)),
             Role::Viewer => messages.insert(0, role.accepted(sdp)),
@@ -242,58 +239,13 @@ impl One2Many {
 
     /// Who came or went may have changed how many watch.
     fn count(&mut self, now: Now) {
-        if !self.wishes.count {
-            return;
-        }
-        let Some(call) = self.call.as_mut().filter(|call| call.is_inside) else {
-            return;
-        };
+        let (call, counts) = (self.call.as_mut(), self.counts);
+        let call = call.filter(|call| counts && call.is_inside);
+        let Some(call) = call else { return };
         let own = usize::from(call.role == Role::Viewer);
         let others = call.roster.all().filter(|info| is_viewer(info)).count();
         if let Some(count) = call.audience.tell(now, own + others) {
-            self.send(&words::viewers(count));
-        }
-    }
-
-    /// From the presenter's channel to all viewers; Kurento connects data one way, as the media.
-    fn data_received(&mut self, label: Arc<str>, payload: Bytes, binary: bool) {
-        let Some(call) = self
-            .call
-            .as_ref()
-            .filter(|call| call.role == Role::Presenter)
-        else {
-            return;
-        };
-        let message = DataMessage {
-            // Every viewer's channel has a name of its own.
-            translate: true,
-            ..plain_data(label, payload, binary, Recipients::Others)
-        };
-        self.request(call.place, Request::Data(Box::new(message)));
-    }
-
-    fn data(&mut self, plain: Option<PlainData>, reliable: bool, binary: bool) {
-        let Some(call) = self.call.as_ref() else {
-            return;
-        };
-        if let (Some(label), Some(plain)) = (call.channel.clone(), plain) {
-            self.request(
-                call.place,
-                Request::Send {
-                    label,
-                    payload: plain.payload,
-                    binary,
-                    reliable,
-                },
-            );
-        }
-    }
-
-    fn gone(&mut self, peer: PeerId) {
-        let Some(call) = &mut self.call else { return };
-        call.roster.remove(peer);
-        if call.watched == Some(peer) {
-            self.stop_communication();
+            self.send(&json!({ "id": "viewers", "count": count }));
         }
     }
 
@@ -311,54 +263,27 @@ impl One2Many {
         }
     }
 
-    fn closed(&mut self, reason: LeaveReason) {
-        let role = self.call.take().map(|call| call.role);
+    fn closed(&mut self, role: Role, reason: LeaveReason) {
+        self.call = None;
         match (role, farewell(reason)) {
-            (Some(Role::Viewer), _) => self.send(&words::stop_communication()),
+            (Role::Viewer, _) => self.send(&json!({ "id": STOP })),
             // The tutorials have no word for it.
-            (Some(Role::Presenter), Some(sentence)) if self.wishes.seat.is_some() => {
-                self.reject(Role::Presenter, sentence);
-            }
-            (Some(Role::Presenter), _) | (None, _) => {}
-        }
-    }
-
-    fn refused(&mut self, request: &RequestKind, sentence: &str) {
-        let Some(role) = self.call.as_ref().map(|call| call.role) else {
-            return;
-        };
-        match request {
-            RequestKind::Offer { .. } | RequestKind::Open(_) | RequestKind::Join => {
+            (Role::Presenter, Some(sentence)) if self.seat.is_some() => {
                 self.reject(role, sentence);
-                self.hang_up();
             }
-            RequestKind::Answer { .. }
-            | RequestKind::Candidate(_)
-            | RequestKind::Publish { .. }
-            | RequestKind::Unpublish(_)
-            | RequestKind::Mute(_)
-            | RequestKind::UpdatePublication(_)
-            | RequestKind::Subscribe(_)
-            | RequestKind::Prefer(_)
-            | RequestKind::Data
-            | RequestKind::Update => {}
+            (Role::Presenter, _) => {}
         }
-    }
-
-    fn is_current(&self, place: Place) -> bool {
-        self.call.as_ref().is_some_and(|call| call.place == place)
     }
 }
 
 impl Door for One2Many {
     fn handle_frame(&mut self, _now: Now, frame: Frame) {
-        let Frame::Text(text) = frame else {
-            self.unknown();
-            return;
+        let message = match frame {
+            Frame::Text(text) => json::read::<Message>(&text).ok(),
+            Frame::Binary(_) => None,
         };
-        let Ok(message) = json::read::<Message>(&text) else {
-            self.unknown();
-            return;
+        let Some(message) = message else {
+            return self.unknown();
         };
         match message.id.as_str() {
             "presenter" => self.begin(Role::Presenter, message.sdp_offer),
@@ -370,74 +295,81 @@ impl Door for One2Many {
     }
 
     fn handle_entered(&mut self, _now: Now, place: Place, entered: Result<Entered, EnterError>) {
-        let Some((role, identity)) = self
-            .call
-            .as_ref()
-            .filter(|call| call.place == place)
-            .map(|call| (call.role, call.identity.clone()))
-        else {
+        let Some(call) = self.call.take_if(|call| call.place == place) else {
             return;
         };
         match entered {
             Ok(entered) => {
-                let attributes = [DOOR, (ROLE, role.name())];
-                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
-                let attributes = BTreeMap::from(attributes);
-                let join = entered.join(&identity, role.name(), attributes);
+                let name = call.role.name();
+                let join = entered.join(&call.identity, name, attributes([DOOR, (ROLE, name)]));
                 self.request(place, Request::Join(Box::new(join)));
+                self.call = Some(call);
             }
-            Err(error) => {
-                self.call = None;
-                let sentence = match error {
-                    EnterError::Taken => self.flavour.taken().to_owned(),
-                    EnterError::NoSuchRoom
-                    | EnterError::RoomFull
-                    | EnterError::ServerFull
-                    | EnterError::NotAllowed
-                    | EnterError::Stopping => error.to_string(),
-                };
-                self.reject(role, &sentence);
-            }
+            Err(EnterError::Taken) => self.reject(call.role, self.tutorial.taken),
+            Err(error) => self.reject(call.role, &error.to_string()),
         }
     }
 
     fn handle_event(&mut self, now: Now, place: Place, event: Event) {
-        // Of a place that was given up.
-        if !self.is_current(place) {
+        // Else it is of a place that was given up.
+        let Some(call) = self.call.as_mut().filter(|call| call.place == place) else {
             return;
-        }
+        };
+        let role = call.role;
         match event {
             Event::Joined(state) => {
-                if let Some(call) = &mut self.call {
-                    call.roster.set(state.others);
-                    call.is_inside = true;
-                }
+                call.roster.set(state.others);
+                call.is_inside = true;
                 self.proceed(now);
             }
             Event::PeerJoined(info) | Event::PeerUpdated(info) => self.seen(now, info),
             Event::Published { peer, .. } | Event::Unpublished { peer, .. } => self.seen(now, peer),
-            Event::PeerLeft { peer, .. } => self.gone(peer.id),
-            Event::Answer { sdp, .. } => self.answered(&sdp),
-            Event::Refused { request, refusal } => self.refused(&request, &refusal.to_string()),
-            Event::ChannelOpen { label } => {
-                if let Some(call) = &mut self.call {
-                    call.channel = Some(label);
+            Event::PeerLeft { peer, .. } => {
+                call.roster.remove(peer.id);
+                if call.watched == Some(peer.id) {
+                    self.stop_communication();
                 }
             }
+            Event::Answer { sdp, .. } => self.answered(role, &sdp),
+            Event::Refused { request, refusal } => {
+                if is_awaited(&request) {
+                    self.reject(role, &refusal.to_string());
+                    self.hang_up();
+                }
+            }
+            Event::ChannelOpen { label } => call.channel = Some(label),
+            // From the presenter's channel to those of all viewers; Kurento connects data one way, as the media.
             Event::DataReceived {
                 label,
                 payload,
                 binary,
-            } => self.data_received(label, payload, binary),
+            } => {
+                if role == Role::Presenter {
+                    let mut message = plain_data(label, payload, binary, Recipients::Others);
+                    // Every viewer's channel has a name of its own.
+                    message.translate = true;
+                    self.request(place, Request::Data(Box::new(message)));
+                }
+            }
             Event::Data {
-                plain,
+                plain: Some(PlainData { payload, .. }),
                 reliable,
                 binary,
                 ..
-            } => self.data(plain, reliable, binary),
-            Event::Closed { reason } => self.closed(reason),
+            } => {
+                if let Some(label) = call.channel.clone() {
+                    let send = Request::Send {
+                        label,
+                        payload,
+                        binary,
+                        reliable,
+                    };
+                    self.request(place, send);
+                }
+            }
+            Event::Closed { reason } => self.closed(role, reason),
             // No words for these: one presenter, one answer, no layers.
-            Event::Unsubscribed { .. } | wordless!() => {}
+            Event::Data { plain: None, .. } | Event::Unsubscribed { .. } | wordless!() => {}
         }
         self.count(now);
     }
@@ -456,13 +388,6 @@ impl Door for One2Many {
         let timeouts = [call.patience.poll_timeout(), call.audience.poll_timeout()];
         timeouts.into_iter().flatten().min()
     }
-}
-
-/// The presenter; in a room shared with other doors, else whoever publishes.
-fn whom(roster: &Roster) -> Option<&Arc<PeerInfo>> {
-    roster
-        .by_identity(PRESENTER)
-        .or_else(|| roster.publishers().next())
 }
 
 /// Of this door.

@@ -41,6 +41,14 @@ impl Roster {
         self.others.values()
     }
 
+    /// Whom to watch: the one of that name; where there is none, everybody who sends.
+    pub(crate) fn sources(&self, identity: &str) -> Vec<&Arc<PeerInfo>> {
+        match self.by_identity(identity) {
+            Some(publisher) => vec![publisher],
+            None => self.publishers().collect(),
+        }
+    }
+
     /// Those who publish anything.
     pub(crate) fn publishers(&self) -> impl Iterator<Item = &Arc<PeerInfo>> {
         self.others

@@ -154,7 +154,7 @@ impl Spider {
             Role::Subscriber => {
                 let publisher = self.roster.by_identity(PUBLISHER);
                 let is_up = publisher.is_some_and(|info| info.phase == PeerPhase::Active);
-                let sources = sources(&self.roster);
+                let sources = self.roster.sources(PUBLISHER);
                 let patience = &mut self.patience;
                 patience.tracks_for(now, &sources, offer, self.codec, is_up)
             }
@@ -214,7 +214,12 @@ impl Spider {
         let to = match self.role {
             Role::Publisher => Recipients::Others,
             Role::Subscriber => {
-                let sources: Vec<_> = sources(&self.roster).iter().map(|info| info.id).collect();
+                let sources: Vec<_> = self
+                    .roster
+                    .sources(PUBLISHER)
+                    .iter()
+                    .map(|info| info.id)
+                    .collect();
                 if sources.is_empty() {
                     self.dropped.nobody += 1;
                     return;
@@ -411,13 +416,5 @@ impl Door for Spider {
 
     fn dropped(&self) -> Dropped {
         self.dropped
-    }
-}
-
-/// Whom a subscriber watches: the channel's publisher; where there is none, everybody who sends.
-fn sources(roster: &Roster) -> Vec<&Arc<PeerInfo>> {
-    match roster.by_identity(PUBLISHER) {
-        Some(publisher) => vec![publisher],
-        None => roster.publishers().collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! What somebody gets who offers once and says only how much he takes.
+//! What somebody gets who offers once and says only how much he takes; and how many they are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,9 @@ use crate::sdp::Offer;
 
 /// Whoever is heard of may announce more in the same breath.
 const SETTLE_TIME: Duration = Duration::from_millis(250);
+
+/// Between two counts that are told.
+const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Holds an offer back until its answer can carry what it asks for.
 #[derive(Debug, Default)]
@@ -41,6 +44,37 @@ impl Patience {
         }
         self.settled_at = None;
         Some(tracks)
+    }
+}
+
+/// How many watch, told to who wants to know: not more often than once a second, as each who comes would else be told to
+/// all of many.
+#[derive(Debug, Default)]
+pub(crate) struct Audience {
+    told: Option<(usize, Instant)>,
+    due: Option<Instant>,
+}
+
+impl Audience {
+    /// What to tell now.
+    pub(crate) fn tell(&mut self, now: Now, count: usize) -> Option<usize> {
+        if let Some((told, at)) = self.told {
+            if told == count {
+                self.due = None;
+                return None;
+            }
+            if now.instant < at + COUNT_PAUSE {
+                self.due = Some(at + COUNT_PAUSE);
+                return None;
+            }
+        }
+        self.told = Some((count, now.instant));
+        self.due = None;
+        Some(count)
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.due
     }
 }
 

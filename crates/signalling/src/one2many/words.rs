@@ -4,17 +4,38 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-const STOP: &str = "stopCommunication";
-/// Beyond the tutorials, to those who ask for it.
-const WAITING: &str = "waiting";
-const VIEWERS: &str = "viewers";
+use crate::sdp;
 
-/// Whose sentences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
-    Node,
-    Java,
+/// What one of the two says.
+#[derive(Debug)]
+pub(super) struct Tutorial {
+    pub(super) taken: &'static str,
+    pub(super) nobody: &'static str,
+    /// None: a second endpoint takes the place of the first.
+    pub(super) views_already: Option<&'static str>,
+    /// To what cannot be read. None: it is passed over.
+    pub(super) unknown: Option<&'static str>,
+    /// In what candidates are said to be.
+    is_node: bool,
 }
+
+pub(super) static NODE: Tutorial = Tutorial {
+    taken: "Another user is currently acting as presenter. Try again later ...",
+    nobody: "No active presenter. Try again later...",
+    views_already: None,
+    unknown: Some("Invalid message [object Object]"),
+    is_node: true,
+};
+
+pub(super) static JAVA: Tutorial = Tutorial {
+    taken: "Another user is currently acting as sender. Try again later ...",
+    nobody: "No active sender now. Become sender or . Try again later ...",
+    views_already: Some(
+        "You are already viewing in this session. Use a different browser to add additional viewers.",
+    ),
+    unknown: None,
+    is_node: false,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -46,11 +67,8 @@ impl Role {
         }
     }
 
-    fn response(self) -> &'static str {
-        match self {
-            Self::Presenter => "presenterResponse",
-            Self::Viewer => "viewerResponse",
-        }
+    fn response(self) -> String {
+        format!("{}Response", self.name())
     }
 
     pub(super) fn accepted(self, sdp: &str) -> Value {
@@ -62,80 +80,18 @@ impl Role {
     }
 }
 
-impl Flavour {
-    pub(super) fn taken(self) -> &'static str {
-        match self {
-            Self::Node => "Another user is currently acting as presenter. Try again later ...",
-            Self::Java => "Another user is currently acting as sender. Try again later ...",
-        }
-    }
-
-    pub(super) fn nobody(self) -> &'static str {
-        match self {
-            Self::Node => "No active presenter. Try again later...",
-            Self::Java => "No active sender now. Become sender or . Try again later ...",
-        }
-    }
-
-    /// None: a second endpoint takes the place of the first.
-    pub(super) fn views_already(self) -> Option<&'static str> {
-        match self {
-            Self::Node => None,
-            Self::Java => Some(
-                "You are already viewing in this session. Use a different browser to add additional viewers.",
-            ),
-        }
-    }
-
-    /// To what cannot be read. None: it is passed over.
-    pub(super) fn unknown(self) -> Option<Value> {
-        match self {
-            Self::Node => {
-                Some(json!({ "id": "error", "message": "Invalid message [object Object]" }))
-            }
-            Self::Java => None,
-        }
-    }
-
+impl Tutorial {
     /// They stand in the answer already; programs that wait for them get them as messages too.
-    pub(super) fn candidates(self, sdp: &str) -> Vec<Value> {
-        let mid = sdp
-            .lines()
-            .find_map(|line| line.strip_prefix("a=mid:"))
-            .unwrap_or("0");
-        let first = sdp
-            .find("\r\nm=")
-            .map_or(sdp, |at| sdp.get(at + 2..).unwrap_or(sdp));
-        let section = first.split("\r\nm=").next().unwrap_or(first);
-        let lines = section.lines().filter_map(|line| line.strip_prefix("a="));
-        lines
-            .filter(|line| line.starts_with("candidate:"))
-            .map(|line| json!({ "id": "iceCandidate", "candidate": self.candidate(line, mid) }))
-            .collect()
+    pub(super) fn candidates(&self, sdp: &str) -> Vec<Value> {
+        let (mid, lines) = sdp::candidates(sdp);
+        let said = lines.into_iter().map(|line| {
+            let mut candidate = json!({ "candidate": line, "sdpMid": mid, "sdpMLineIndex": 0 });
+            if let Some(members) = candidate.as_object_mut().filter(|_| self.is_node) {
+                members.insert("__module__".to_owned(), json!("kurento"));
+                members.insert("__type__".to_owned(), json!("IceCandidate"));
+            }
+            json!({ "id": "iceCandidate", "candidate": candidate })
+        });
+        said.collect()
     }
-
-    fn candidate(self, line: &str, mid: &str) -> Value {
-        match self {
-            Self::Node => json!({
-                "candidate": line,
-                "sdpMid": mid,
-                "sdpMLineIndex": 0,
-                "__module__": "kurento",
-                "__type__": "IceCandidate",
-            }),
-            Self::Java => json!({ "candidate": line, "sdpMid": mid, "sdpMLineIndex": 0 }),
-        }
-    }
-}
-
-pub(super) fn stop_communication() -> Value {
-    json!({ "id": STOP })
-}
-
-pub(super) fn waiting() -> Value {
-    json!({ "id": WAITING })
-}
-
-pub(super) fn viewers(count: usize) -> Value {
-    json!({ "id": VIEWERS, "count": count })
 }
