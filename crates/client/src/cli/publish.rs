@@ -38,6 +38,9 @@ const FULL_INTERVAL: Duration = Duration::from_millis(20);
 pub struct Publish {
     #[command(flatten)]
     server: Server,
+    /// Take the channel from the publisher that it has. Needs a token with the right to moderate, or a server in development mode.
+    #[arg(long, help_heading = "Server")]
+    takeover: bool,
     #[command(flatten)]
     input: Input,
     #[command(flatten)]
@@ -96,7 +99,9 @@ pub fn publish(args: Publish) -> ExitCode {
 
 async fn publishing(args: Publish) -> Result<End, CliError> {
     let bitrate = args.encoder.bitrate.map(|kbps| ("brate", kbps.to_string()));
-    let options = args.server.options(Role::Publisher, bitrate.as_slice())?;
+    let takeover = args.takeover.then(|| ("takeover", "1".to_owned()));
+    let parameters: Vec<_> = bitrate.into_iter().chain(takeover).collect();
+    let options = args.server.options(Role::Publisher, &parameters)?;
     let origins = args.origins()?;
     let stop = Stop::listen(args.server.duration)?;
     let mut sources = Vec::new();

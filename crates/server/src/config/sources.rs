@@ -9,7 +9,7 @@ use super::raw::{self, Key, Kind, Raw};
 use super::{Config, ConfigError, Secret};
 
 /// Read by others: not settings of the server.
-const FOREIGN_VARIABLES: [&str; 8] = [
+const FOREIGN_VARIABLES: [&str; 10] = [
     "MADANG_URL",
     "MADANG_BIN",
     "MADANG_API_KEY",
@@ -19,6 +19,9 @@ const FOREIGN_VARIABLES: [&str; 8] = [
     "MADANG_CONFIG",
     // The flag of the command line.
     "MADANG_COMPAT",
+    // Flags of the verbs that are clients.
+    "MADANG_SPIDER",
+    "MADANG_TOKEN",
 ];
 
 /// What the command line says.
