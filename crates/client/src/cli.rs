@@ -78,12 +78,16 @@ enum CliError {
     Session(#[from] SessionError),
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error(transparent)]
-    Peer(#[from] PeerError),
     #[error("{0}")]
     Io(String),
     #[error("{0}")]
     Media(String),
+}
+
+impl From<PeerError> for CliError {
+    fn from(error: PeerError) -> Self {
+        Self::Session(error.into())
+    }
 }
 
 impl CliError {
@@ -94,12 +98,24 @@ impl CliError {
 }
 
 /// How a verb ended that did what it was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum End {
     /// Ctrl-C, SIGTERM, `--duration`, or nobody reads our output any more.
     User,
     Input,
-    Server,
+    /// And why, if it said so.
+    Server(Option<String>),
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User => f.write_str("ended"),
+            Self::Input => f.write_str("the input is over"),
+            Self::Server(None) => f.write_str("the server ended the session"),
+            Self::Server(Some(why)) => write!(f, "the server ended the session: {why}"),
+        }
+    }
 }
 
 fn run(verb: impl Future<Output = Result<End, CliError>>) -> ExitCode {
@@ -118,14 +134,7 @@ fn run(verb: impl Future<Output = Result<End, CliError>>) -> ExitCode {
     runtime.shutdown_background();
     match done {
         Ok(end) => {
-            eprintln!(
-                "{}",
-                match end {
-                    End::User => "ended",
-                    End::Input => "the input is over",
-                    End::Server => "the server ended the session",
-                }
-            );
+            eprintln!("{end}");
             ExitCode::SUCCESS
         }
         Err(error) => {

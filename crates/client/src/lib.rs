@@ -17,7 +17,7 @@
 //!     match session.next().await? {
 //!         Event::Frame(frame) => println!("{} bytes of {}", frame.data.len(), frame.codec),
 //!         Event::Data(message) => println!("{}: {:?}", message.label, message.payload),
-//!         Event::Ended => break,
+//!         Event::Ended(_) => break,
 //!         _ => {}
 //!     }
 //! }

@@ -16,6 +16,8 @@ use crate::{ConnectError, PeerError, Section};
 
 /// From the answer to the first datagram that passes.
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(15);
+/// Media that ends before the socket: the server may be about to say why.
+const REASON_TIMEOUT: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Where to, and how.
@@ -87,8 +89,8 @@ pub enum Event {
     Viewers(u64),
     /// To a subscriber: the publisher came or went.
     PublisherChanged,
-    /// The server said goodbye.
-    Ended,
+    /// The server said goodbye, and perhaps why.
+    Ended(Option<String>),
 }
 
 /// A conversation. Nothing happens but inside [`Session::next`].
@@ -104,6 +106,7 @@ pub struct Session {
     outbox: VecDeque<String>,
     answered_at: Option<Instant>,
     is_connected: bool,
+    media_lost_at: Option<Instant>,
 }
 
 impl Session {
@@ -123,6 +126,7 @@ impl Session {
             outbox: VecDeque::from([Client::offer(&offer)]),
             answered_at: None,
             is_connected: false,
+            media_lost_at: None,
         })
     }
 
@@ -130,17 +134,25 @@ impl Session {
         self.is_connected
     }
 
+    fn is_up(&self) -> bool {
+        self.is_connected && self.media_lost_at.is_none()
+    }
+
     /// Sends a frame of the track at that place of the wish. Before the connection is up, frames are lost.
     pub fn write(&mut self, track: usize, frame: &Frame) -> Result<(), PeerError> {
         match self.sections.get(track) {
-            Some(section) if self.is_connected => self.peer.write(*section, frame),
+            Some(section) if self.is_up() => self.peer.write(*section, frame),
             Some(_) | None => Ok(()),
         }
     }
 
     /// Whether the channel took it: it is open and has room.
     pub fn send(&mut self, label: &str, is_binary: bool, bytes: &[u8]) -> Result<bool, PeerError> {
-        self.peer.send(label, is_binary, bytes)
+        if self.is_up() {
+            self.peer.send(label, is_binary, bytes)
+        } else {
+            Ok(false)
+        }
     }
 
     /// Bytes of messages that wait to be sent.
@@ -156,22 +168,13 @@ impl Session {
     pub async fn next(&mut self) -> Result<Event, SessionError> {
         loop {
             self.say_all().await?;
-            let media_deadline = self.answered_at.map(|at| at + MEDIA_TIMEOUT);
-            let media_deadline = media_deadline.filter(|_| !self.is_connected);
-            let deadline = self.client.poll_timeout();
-            let deadline = media_deadline.map_or(deadline, |at| at.min(deadline));
+            let is_lost = self.media_lost_at.is_some();
+            let deadline = self.deadline();
             let event = tokio::select! {
                 said = self.socket.next() => self.hear(said).await?,
-                event = self.peer.next() => self.media(event?)?,
+                event = self.peer.next(), if !is_lost => self.media(event?),
                 () = tokio::time::sleep_until(deadline.into()) => {
-                    let now = Instant::now();
-                    if media_deadline.is_some_and(|at| at <= now) {
-                        return Err(SessionError::NoMedia);
-                    }
-                    if self.client.is_silent(now) {
-                        return Err(SessionError::Silent);
-                    }
-                    self.outbox.extend(self.client.handle_timeout(now));
+                    self.pass_time(Instant::now())?;
                     None
                 }
             };
@@ -179,6 +182,33 @@ impl Session {
                 return Ok(event);
             }
         }
+    }
+
+    fn media_deadline(&self) -> Option<Instant> {
+        let first = self.answered_at.filter(|_| !self.is_connected);
+        let first = first.map(|at| at + MEDIA_TIMEOUT);
+        first.or(self.media_lost_at.map(|at| at + REASON_TIMEOUT))
+    }
+
+    fn deadline(&self) -> Instant {
+        let deadline = self.client.poll_timeout();
+        self.media_deadline()
+            .map_or(deadline, |at| at.min(deadline))
+    }
+
+    fn pass_time(&mut self, now: Instant) -> Result<(), SessionError> {
+        if self.media_deadline().is_some_and(|at| at <= now) {
+            return Err(if self.is_connected {
+                SessionError::MediaLost
+            } else {
+                SessionError::NoMedia
+            });
+        }
+        if self.client.is_silent(now) {
+            return Err(SessionError::Silent);
+        }
+        self.outbox.extend(self.client.handle_timeout(now));
+        Ok(())
     }
 
     /// Says goodbye, and does not wait long for an answer.
@@ -214,7 +244,7 @@ impl Session {
             None
             | Some(
                 Ok(WsMessage::Close(_)) | Err(WsError::ConnectionClosed | WsError::AlreadyClosed),
-            ) => return Ok(Some(Event::Ended)),
+            ) => return Ok(Some(Event::Ended(None))),
             Some(Err(error)) => return Err(broken(error)),
             Some(Ok(WsMessage::Text(text))) => text,
             Some(Ok(
@@ -226,7 +256,7 @@ impl Session {
         };
         // The original's goodbye.
         if text.as_str() == "close" {
-            return Ok(Some(Event::Ended));
+            return Ok(Some(Event::Ended(None)));
         }
         match self.client.handle_text(Instant::now(), &text) {
             Some(Told::Answer(sdp)) => {
@@ -242,6 +272,7 @@ impl Session {
                 Role::Publisher => Ok(count.parse().ok().map(Event::Viewers)),
                 Role::Subscriber => self.publisher_changed().await,
             },
+            Some(Told::Goodbye(sentence)) => Ok(Some(Event::Ended(Some(sentence)))),
             Some(Told::Error(sentence)) => Err(SessionError::Refused(sentence)),
             None => Ok(None),
         }
@@ -258,12 +289,13 @@ impl Session {
         self.sections = sections;
         self.answered_at = None;
         self.is_connected = false;
+        self.media_lost_at = None;
         self.outbox.push_back(Client::offer(&offer));
         Ok(Some(Event::PublisherChanged))
     }
 
-    fn media(&mut self, event: frames::Event) -> Result<Option<Event>, SessionError> {
-        Ok(match event {
+    fn media(&mut self, event: frames::Event) -> Option<Event> {
+        match event {
             frames::Event::Connected => {
                 self.is_connected = true;
                 Some(Event::Connected)
@@ -276,8 +308,11 @@ impl Session {
             frames::Event::ChannelOpen(label) => Some(Event::ChannelOpen(label)),
             frames::Event::Data(message) => Some(Event::Data(message)),
             frames::Event::Statistics(statistics) => Some(Event::Statistics(statistics)),
-            frames::Event::Closed => return Err(SessionError::MediaLost),
-        })
+            frames::Event::Closed => {
+                self.media_lost_at = Some(Instant::now());
+                None
+            }
+        }
     }
 }
 

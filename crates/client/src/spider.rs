@@ -10,6 +10,16 @@ use serde::{Deserialize, Serialize};
 const SILENCE_MAX: Duration = Duration::from_secs(75);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Whoever was sent away does not come back by himself.
+pub const REMOVED: &str = "removed by a moderator";
+/// What madang says when nothing failed.
+const GOODBYES: [&str; 4] = [
+    REMOVED,
+    "somebody else took this place",
+    "the room was closed",
+    "the server is stopping",
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Publisher,
@@ -121,6 +131,8 @@ pub enum Told {
     Candidate(String),
     /// To a publisher: how many watch. To a subscriber: its publisher came or went, and it may offer again.
     Joins(String),
+    /// Somebody decided that it ends.
+    Goodbye(String),
     /// Why the server does not do what was asked.
     Error(String),
 }
@@ -170,6 +182,7 @@ impl Client {
                 Some(Told::Candidate(init.unwrap_or(data)))
             }
             "joins" => Some(Told::Joins(data)),
+            "error" if GOODBYES.contains(&data.as_str()) => Some(Told::Goodbye(data)),
             "error" => Some(Told::Error(data)),
             _ => None,
         }

@@ -225,32 +225,18 @@ struct Publisher {
 impl Publisher {
     async fn run(&mut self, options: &Options) -> Result<End, CliError> {
         loop {
-            let wait = match self.session(options).await {
-                Ok(End::Server) if self.retry.is_wanted() => {
-                    let wait = self.retry.wait(chance());
-                    self.tell_wait("the server ended the session", wait);
+            let done = self.session(options).await;
+            let wait = match self.retry.after(done, chance()) {
+                Ok((said, wait)) => {
+                    self.status.say(&said);
                     wait
                 }
-                Ok(end) => return Ok(end),
-                Err(CliError::Session(error)) => match self.retry.after(&error, chance()) {
-                    Some(wait) => {
-                        self.tell_wait(&error.to_string(), wait);
-                        wait
-                    }
-                    None => return Err(error.into()),
-                },
-                Err(error) => return Err(error),
+                Err(done) => return done,
             };
             if let Ended::Early(end) = self.meanwhile(tokio::time::sleep(wait)).await? {
                 return Ok(end);
             }
         }
-    }
-
-    fn tell_wait(&mut self, why: &str, wait: Duration) {
-        let seconds = wait.as_secs_f64();
-        self.status
-            .say(&format!("{why}; trying again in {seconds:.1} s"));
     }
 
     async fn session(&mut self, options: &Options) -> Result<End, CliError> {
@@ -382,7 +368,7 @@ impl Publisher {
             }
             Event::Statistics(statistics) => self.status.statistics = statistics,
             Event::Viewers(count) => self.status.viewers = Some(count),
-            Event::Ended => return Ok(Some(End::Server)),
+            Event::Ended(why) => return Ok(Some(End::Server(why))),
             // Files and other programs make key frames when they do.
             Event::KeyframeWanted(_)
             | Event::Frame(_)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::session::SessionError;
+use super::{CliError, End};
+use crate::spider::REMOVED;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -26,22 +27,32 @@ impl Retry {
         self.next = FIRST;
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
-        self.is_wanted
-    }
-
-    /// None where another try is not wanted or would not help. `chance` from 0 to 1 spreads those who were cut off together.
-    pub(super) fn after(&mut self, error: &SessionError, chance: f64) -> Option<Duration> {
-        if !self.is_wanted || error.is_final() {
-            return None;
+    /// What is said about it and how long to wait; or the end, where another try is not wanted or would not help. `chance`
+    /// from 0 to 1 spreads those who were cut off together.
+    pub(super) fn after(
+        &mut self,
+        done: Result<End, CliError>,
+        chance: f64,
+    ) -> Result<(String, Duration), Result<End, CliError>> {
+        let is_worth_it = match &done {
+            Ok(End::Server(why)) => why.as_deref() != Some(REMOVED),
+            Err(CliError::Session(error)) => !error.is_final(),
+            Ok(End::User | End::Input)
+            | Err(
+                CliError::Usage(_) | CliError::Source(_) | CliError::Io(_) | CliError::Media(_),
+            ) => false,
+        };
+        if !self.is_wanted || !is_worth_it {
+            return Err(done);
         }
-        Some(self.wait(chance))
-    }
-
-    pub(super) fn wait(&mut self, chance: f64) -> Duration {
-        let wait = self.next;
-        self.next = (wait * 2).min(LONGEST);
-        wait.mul_f64(0.75 + chance / 4.0)
+        let wait = self.next.mul_f64(0.75 + chance / 4.0);
+        self.next = (self.next * 2).min(LONGEST);
+        let why = match done {
+            Ok(end) => end.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let seconds = wait.as_secs_f64();
+        Ok((format!("{why}; trying again in {seconds:.1} s"), wait))
     }
 }
 

@@ -116,21 +116,14 @@ struct Subscriber {
 impl Subscriber {
     async fn run(&mut self, options: &Options) -> Result<End, CliError> {
         loop {
-            let (why, wait) = match self.session(options).await {
-                Ok(End::Server) if self.retry.is_wanted() => {
-                    let why = "the server ended the session".to_owned();
-                    (why, self.retry.wait(chance()))
+            let done = self.session(options).await;
+            let wait = match self.retry.after(done, chance()) {
+                Ok((said, wait)) => {
+                    self.status.say(&said);
+                    wait
                 }
-                Ok(end) => return Ok(end),
-                Err(CliError::Session(error)) => match self.retry.after(&error, chance()) {
-                    Some(wait) => (error.to_string(), wait),
-                    None => return Err(error.into()),
-                },
-                Err(error) => return Err(error),
+                Err(done) => return done,
             };
-            let seconds = wait.as_secs_f64();
-            self.status
-                .say(&format!("{why}; trying again in {seconds:.1} s"));
             self.start_anew();
             tokio::select! {
                 () = self.stop.next() => return Ok(End::User),
@@ -190,7 +183,7 @@ impl Subscriber {
                 self.status.say("the publisher came or went");
                 self.start_anew();
             }
-            Event::Ended => return Ok(Some(End::Server)),
+            Event::Ended(why) => return Ok(Some(End::Server(why))),
             Event::KeyframeWanted(_) | Event::ChannelOpen(_) | Event::Viewers(_) => {}
         }
         Ok(None)

@@ -19,41 +19,46 @@ fn durations() {
     }
 }
 
+fn after(retry: &mut retry::Retry, done: Result<End, CliError>) -> Option<u128> {
+    let (said, wait) = retry.after(done, 1.0).ok()?;
+    assert!(said.contains("; trying again in "), "{said}");
+    Some(wait.as_millis())
+}
+
+fn broken() -> Result<End, CliError> {
+    Err(SessionError::Silent.into())
+}
+
 #[test]
 fn tries_are_further_and_further_apart_until_one_works() {
     let mut retry = retry::Retry::new(true);
-    let waits: Vec<_> = (0..9)
-        .map(|_| {
-            retry
-                .after(&SessionError::Silent, 1.0)
-                .expect("it is wanted")
-                .as_millis()
-        })
-        .collect();
-    assert_eq!(
-        waits,
-        [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]
-    );
+    let waits: Vec<_> = (0..8).filter_map(|_| after(&mut retry, broken())).collect();
+    assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     retry.worked();
-    assert_eq!(
-        retry.after(&SessionError::Silent, 0.0),
-        Some(Duration::from_millis(375))
-    );
+    assert_eq!(after(&mut retry, broken()), Some(500));
 }
 
 #[test]
 fn what_another_try_cannot_mend_is_not_tried_again() {
-    let refused = |sentence: &str| SessionError::Refused(sentence.to_owned());
+    let refused = |sentence: &str| Err(SessionError::Refused(sentence.to_owned()).into());
+    let goodbye = |why: &str| Ok(End::Server(Some(why.to_owned())));
     let mut retry = retry::Retry::new(true);
-    assert_eq!(
-        retry.after(&refused("not allowed to publish to this channel"), 0.5),
-        None
-    );
-    assert!(
-        retry
-            .after(&refused("the channel has a publisher already"), 0.5)
-            .is_some()
-    );
+    for again in [
+        refused("the channel has a publisher already"),
+        goodbye("the server is stopping"),
+        Ok(End::Server(None)),
+    ] {
+        assert!(after(&mut retry, again).is_some());
+    }
+    for over in [
+        refused("not allowed to publish to this channel"),
+        goodbye("removed by a moderator"),
+        Ok(End::User),
+        Ok(End::Input),
+        Err(CliError::Media("what cannot be written".to_owned())),
+    ] {
+        assert_eq!(after(&mut retry, over), None);
+    }
     let mut unwanted = retry::Retry::new(false);
-    assert_eq!(unwanted.after(&SessionError::Silent, 0.5), None);
+    assert_eq!(after(&mut unwanted, broken()), None);
 }

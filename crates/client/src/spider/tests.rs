@@ -61,6 +61,10 @@ fn what_a_server_says() {
         told(r#"{"type":"error","data":"no"}"#),
         Some(Told::Error("no".to_owned()))
     );
+    assert_eq!(
+        told(r#"{"type":"error","data":"the server is stopping"}"#),
+        Some(Told::Goodbye("the server is stopping".to_owned()))
+    );
     let candidate = Some(Told::Candidate(
         "candidate:1 1 udp 1 192.0.2.1 9 typ host".to_owned(),
     ));
