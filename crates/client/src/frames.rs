@@ -42,6 +42,7 @@ pub struct Received {
     pub data: Arc<[u8]>,
 }
 
+/// Of a data channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub label: String,
@@ -82,6 +83,7 @@ impl Wish {
     }
 }
 
+/// What a connection tells.
 #[derive(Debug)]
 pub enum Event {
     Connected,
@@ -123,6 +125,7 @@ impl Peer {
         })
     }
 
+    /// Our one candidate.
     pub fn local_addr(&self) -> SocketAddr {
         self.line.local_addr()
     }
@@ -221,6 +224,7 @@ impl Peer {
         waiting.sum()
     }
 
+    /// Asks the sender for a picture that a decoder can start with.
     pub fn request_keyframe(&mut self, section: Section) {
         if let Some(mut writer) = self.line.rtc.writer(section.0)
             && writer.is_request_keyframe_possible(KeyframeRequestKind::Pli)

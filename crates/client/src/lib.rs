@@ -51,6 +51,7 @@ pub use line::PeerError;
 pub use packets::{Happening, Incoming, Outgoing, Peer};
 pub use socket::ConnectError;
 
+/// Sound or pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Audio,
@@ -66,6 +67,7 @@ impl Kind {
     }
 }
 
+/// What frames are encoded in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     Opus,
@@ -74,6 +76,7 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// What such frames are.
     pub fn kind(self) -> Kind {
         match self {
             Self::Opus => Kind::Audio,

@@ -1,5 +1,35 @@
 //! One conversation with a server: signalling, media and data together. It ends with the socket, as in the original; whoever
 //! wants to come back opens another one.
+//!
+//! A publisher says in its [`Wish`] what it sends, and writes frames by their place in it:
+//!
+//! ```no_run
+//! use madang_client::Kind;
+//! use madang_client::frames::{Frame, Wish};
+//! use madang_client::session::{Event, Options, Session};
+//! use madang_client::spider::{Role, Url};
+//!
+//! # async fn next_picture() -> Frame { std::future::pending().await }
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = Url::parse("ws://localhost:7880")?.channel(Role::Publisher, "yard", &[]);
+//! let wish = Wish {
+//!     send: vec![Kind::Video],
+//!     ..Wish::default()
+//! };
+//! let options = Options::new(url, Role::Publisher);
+//! let mut session = Session::open(&options, wish.channel("stream")).await?;
+//! loop {
+//!     tokio::select! {
+//!         event = session.next() => match event? {
+//!             Event::Data(message) => println!("steer: {:?}", message.payload),
+//!             Event::Ended(_) => return Ok(()),
+//!             _ => {}
+//!         },
+//!         picture = next_picture() => session.write(0, &picture)?,
+//!     }
+//! }
+//! # }
+//! ```
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -93,7 +123,7 @@ pub enum Event {
     Ended(Option<String>),
 }
 
-/// A conversation. Nothing happens but inside [`Session::next`].
+/// A conversation. Nothing arrives but inside [`Session::next`]; call it again and again, beside whatever else is awaited.
 #[derive(Debug)]
 pub struct Session {
     socket: Socket,
