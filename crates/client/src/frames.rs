@@ -286,7 +286,6 @@ impl Peer {
             }
             str0m::Event::MediaEgressStats(stats) if self.sends => {
                 self.statistics.loss = stats.loss.or(self.statistics.loss);
-                self.statistics.round_trip = stats.rtt.or(self.statistics.round_trip);
                 None
             }
             str0m::Event::MediaIngressStats(stats) if !self.sends => {
@@ -296,7 +295,8 @@ impl Peer {
             str0m::Event::PeerStats(stats) => {
                 let pair = stats.selected_candidate_pair;
                 let pair = pair.and_then(|pair| pair.current_round_trip_time);
-                let round_trip = stats.rtt.or(pair);
+                // What reports say of media has the pause of the reporter in it.
+                let round_trip = pair.or(stats.rtt);
                 self.statistics.round_trip = round_trip.or(self.statistics.round_trip);
                 Some(Event::Statistics(self.statistics))
             }

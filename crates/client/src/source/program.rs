@@ -73,6 +73,12 @@ impl Program {
     fn ffmpeg(input: Vec<OsString>, encoding: Encoding, device: Option<PathBuf>) -> Self {
         let bitrate = format!("{}k", encoding.bitrate_kbps);
         let key_interval = encoding.fps.to_string();
+        // libvpx's threads wait for each other by spinning: where one can do it, one is best.
+        let threads = match u32::from(encoding.width) * u32::from(encoding.height) {
+            ..900_000 => "1",
+            900_000..2_000_000 => "2",
+            _ => "4",
+        };
         let quiet = [
             "-hide_banner",
             "-loglevel",
@@ -101,8 +107,17 @@ impl Program {
                 ask(&["-tune", "zerolatency", "-f", "h264"]);
             }
             Codec::Vp8 | Codec::Opus => {
-                ask(&["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"]);
-                ask(&["-lag-in-frames", "0", "-error-resilient", "1", "-f", "ivf"]);
+                ask(&[
+                    "-c:v",
+                    "libvpx",
+                    "-deadline",
+                    "realtime",
+                    "-threads",
+                    threads,
+                ]);
+                // Negative: that fast always. Positive would use up a share of the processor, however little there is to do.
+                ask(&["-cpu-used", "-8", "-lag-in-frames", "0"]);
+                ask(&["-error-resilient", "1", "-f", "ivf"]);
             }
         }
         ask(&["-flush_packets", "1", "pipe:1"]);
