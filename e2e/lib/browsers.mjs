@@ -82,6 +82,11 @@ class Visitor {
     return this.evaluate(({ method: m, args: a }) => window.sdk[m](...a), { method, args });
   }
 
+  // How many frames of it the browser painted.
+  painted(identity, since = 0, source = 'camera') {
+    return this.evaluate(({ key, since: s }) => window.__e2e.painted(key, s), { key: `${identity}/${source}`, since });
+  }
+
   frames(identity, since = 0, source = 'camera') {
     return this.evaluate(({ key, since: s }) => window.__e2e.frames(key, s), { key: `${identity}/${source}`, since });
   }

@@ -5,13 +5,14 @@
   const MARK_ROWS = 3;
   const now = () => performance.timeOrigin + performance.now();
 
-  const readMark = (video, canvas) => {
-    if (!video.videoWidth) return null;
+  // source: a video, or a frame of one.
+  const readMark = (source, sourceWidth, sourceHeight, canvas) => {
+    if (!sourceWidth) return null;
     const [width, height] = [160, 30];
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext('2d', { willReadFrequently: true });
-    context.drawImage(video, 0, 0, video.videoWidth, (video.videoHeight * MARK_ROWS) / 9, 0, 0, width, height);
+    context.drawImage(source, 0, 0, sourceWidth, (sourceHeight * MARK_ROWS) / 9, 0, 0, width, height);
     const { data } = context.getImageData(0, 0, width, height);
     const rows = [0, 0, 0];
     for (let r = 0; r < MARK_ROWS; r += 1) {
@@ -35,16 +36,46 @@
     });
   };
 
-  // One log per tile, kept over a change of its video element.
+  // One log per tile, kept over a change of its video element: the frames that the page was given, and the times at which it painted one.
+  // Chromium paints in steps of its own (33 ms without a graphics card, and at times one frame for two that it has), so where a page can
+  // read the frames of a track itself, they are what is looked at; elsewhere, what is painted.
   const logs = new Map();
   const watched = new WeakSet();
+  const readsTracks = typeof MediaStreamTrackProcessor === 'function';
+
+  const readTrack = async (track, log, isCurrent) => {
+    const canvas = document.createElement('canvas');
+    const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 4 }).readable.getReader();
+    for (;;) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      const [w, h] = [frame.displayWidth, frame.displayHeight];
+      const id = readMark(frame, w, h, canvas);
+      frame.close();
+      if (!isCurrent()) return void reader.cancel();
+      if (id !== null) log.frames.push({ id, t: now(), w });
+    }
+  };
+
   const watch = (video, log) => {
     const canvas = document.createElement('canvas');
+    let current;
     const step = () => {
-      const id = readMark(video, canvas);
-      if (id !== null) log.push({ id, t: now(), w: video.videoWidth });
+      log.painted.push(now());
+      if (readsTracks) follow();
+      else {
+        const id = readMark(video, video.videoWidth, video.videoHeight, canvas);
+        if (id !== null) log.frames.push({ id, t: now(), w: video.videoWidth });
+      }
       video.requestVideoFrameCallback(step);
     };
+    const follow = () => {
+      const [track] = video.srcObject?.getVideoTracks() ?? [];
+      if (!track || track === current) return;
+      current = track;
+      readTrack(track, log, () => current === track && watched.has(video) && log.video === video).catch((error) => console.error(`frames of a track: ${error}`));
+    };
+    log.video = video;
     video.requestVideoFrameCallback(step);
   };
   const look = () => {
@@ -53,7 +84,7 @@
       if (!video || watched.has(video)) continue;
       watched.add(video);
       const key = `${tile.dataset.identity}/${tile.dataset.source}`;
-      if (!logs.has(key)) logs.set(key, []);
+      if (!logs.has(key)) logs.set(key, { frames: [], painted: [] });
       watch(video, logs.get(key));
     }
   };
@@ -201,7 +232,8 @@
     refuse,
     record,
     dumpSignals,
-    frames: (key, since = 0) => (logs.get(key) ?? []).filter((frame) => frame.t >= since),
-    sent: (key, since = 0) => (sentLog.length > 0 ? sentLog : (logs.get(key) ?? [])).filter((frame) => frame.t >= since),
+    frames: (key, since = 0) => (logs.get(key)?.frames ?? []).filter((frame) => frame.t >= since),
+    painted: (key, since = 0) => (logs.get(key)?.painted ?? []).filter((t) => t >= since).length,
+    sent: (key, since = 0) => (sentLog.length > 0 ? sentLog : (logs.get(key)?.frames ?? [])).filter((frame) => frame.t >= since),
   };
 })();

@@ -58,6 +58,7 @@ const seesEveryone = explained(async () => {
     who: `${person.name} sees ${other.name}`,
     sent: () => other.sent(),
     painted: () => person.frames(other.identity),
+    paints: (since) => person.painted(other.identity, since),
     sender: other.sender,
     limits: { sentMin: 50 },
   })));

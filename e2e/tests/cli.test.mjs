@@ -113,7 +113,7 @@ describe('madang publish', { skip }, () => {
     await browser.goto(await sdkPage());
     browser.identity = 'participant';
     await browser.sdk('connect', { url: server.socketUrl, token: await joinToken(server, { room, identity: 'participant' }) });
-    const frames = () => browser.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => key.startsWith('publisher/')).flatMap(([, log]) => log));
+    const frames = () => browser.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => key.startsWith('publisher/')).flatMap(([, log]) => log.frames));
     for (const [sender, name, options] of [[57, 'b.ivf', VP8], [58, 'b.h264', H264]]) {
       const publisher = program(['publish', ...at(room), '--file', encoded(name, sender, ...options), '--fps', '10', '--loop']);
       await eventually(`pictures of ${name}`, async () => (await frames()).filter(({ id }) => id >= 0 && senderOf(id) === sender).length >= FRAMES_MIN, { ms: 30_000 });

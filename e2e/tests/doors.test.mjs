@@ -522,4 +522,4 @@ test('who only sat there is still connected', { skip }, async () => {
 });
 
 // Under whatever source the page files it.
-const framesOfAny = (visitor) => visitor.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => key.startsWith('publisher/')).flatMap(([, log]) => log));
+const framesOfAny = (visitor) => visitor.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => key.startsWith('publisher/')).flatMap(([, log]) => log.frames));

@@ -231,7 +231,7 @@ describe('a pipeline in a room that others share', { skip }, () => {
       await ask(presenter, 'open', app.url);
       await ask(presenter, 'presenter', { dataChannels: true });
       await accepted(presenter, 'presenterResponse');
-      const frames = () => participant.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => !key.startsWith('participant/')).flatMap(([, log]) => log));
+      const frames = () => participant.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => !key.startsWith('participant/')).flatMap(([, log]) => log.frames));
       const first = await eventually('a first frame', async () => (await frames()).find((frame) => frame.id >= 0), { ms: 20_000 });
       assert.equal(senderOf(first.id), FIRST);
       await hears(presenter, 'its channel open', ({ id }) => id === 'data open');
