@@ -37,12 +37,20 @@ const closeAll = async () => {
 
 const everyone = () => [...people, visitor];
 
+// What the browser says of the pictures that it gets.
+const received = async (person) => {
+  const stats = await person.sdk('stats').catch((error) => [{ error: String(error) }]);
+  const keys = ['ssrc', 'mid', 'trackIdentifier', 'packetsReceived', 'packetsLost', 'framesReceived', 'framesDecoded', 'keyFramesDecoded', 'pliCount', 'nackCount', 'frameWidth'];
+  return stats.filter((stat) => stat.type === 'inbound-rtp' && stat.kind === 'video').map((stat) => `  gets ${keys.map((key) => `${key} ${stat[key]}`).join(' ')}`).join('\n');
+};
+
 const explained = (check) => async () => {
   try {
     await check();
   } catch (error) {
     const beliefs = [];
-    for (const person of everyone()) beliefs.push(await person.belief());
+    for (const person of everyone()) beliefs.push(await person.belief(), await received(person));
+    beliefs.push(await fetch(`${server.url}/metrics`).then((response) => response.text()));
     throw new Error(`${error.message}\n${beliefs.join('\n')}`);
   }
 };

@@ -86,7 +86,8 @@ describe('counselling', () => {
     for (const page of [expert, member]) await becomes('the other', () => see(page, 'counsel').getAttribute('data-present'), 'true');
     return { room, expert, member };
   };
-  const trouble = async (page) => ((await see(page, 'banner-line').count()) ? see(page, 'banner-line').getAttribute('data-trouble') : null);
+  // At once: the banner may go while one asks for it.
+  const trouble = (page) => page.evaluate(() => document.querySelector('[data-testid="banner-line"]')?.getAttribute('data-trouble') ?? null);
   const note = (page) => see(page, 'note').inputValue();
   const sent = (page) => page.evaluate(async () => {
     const { pc } = window.__madang.counsel.call;
