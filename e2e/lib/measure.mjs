@@ -68,9 +68,9 @@ const frameFaults = (figures, who, { share = 0.9, p90Ms = 250, sentMin = 30 } = 
 
 const cpuTimes = () => cpus().reduce((sum, { times }) => ({ idle: sum.idle + times.idle, all: sum.all + Object.values(times).reduce((a, b) => a + b, 0) }), { idle: 0, all: 0 });
 
-// measure() gives {wrong, slow, lost}, each a list of texts. What is wrong or lost fails at once. Where only the pace was missed it is
-// measured again, for several browsers share few cores: what we do wrong is wrong every time. Where the cores had nothing left every time,
-// the pace says nothing of us: the figures are printed.
+// measure() gives {wrong, slow, lost}, each a list of texts. What is wrong fails at once. Where frames or the pace were missed it is
+// measured again, for several browsers share few cores: what we do wrong is wrong every time. Where the cores had nothing left every time
+// and nothing was lost, the pace says nothing of us: the figures are printed.
 export const assertSteady = async (measure, { times = 3 } = {}) => {
   let starved = true;
   let missed = [];
