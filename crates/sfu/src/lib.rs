@@ -17,6 +17,15 @@ mod quality;
 mod room;
 mod sfu;
 mod speakers;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the path that sends media is to use it"
+    )
+)]
+mod srtp;
 #[cfg(test)]
 mod testing;
 mod ufrag;
