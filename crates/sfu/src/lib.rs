@@ -15,6 +15,15 @@ mod link;
 mod packet;
 mod quality;
 mod room;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the path that sends media is to use it"
+    )
+)]
+mod rtcp;
 mod sfu;
 mod speakers;
 #[cfg_attr(
