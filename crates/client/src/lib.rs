@@ -44,6 +44,7 @@ pub mod session;
 mod socket;
 pub mod source;
 pub mod spider;
+mod url;
 
 use str0m::media::Mid;
 
