@@ -23,6 +23,7 @@ const commands = {
   many: () => [process.execPath, [resolve(HERE, '../peers/door_many.mjs')]],
   peers: () => [process.execPath, [resolve(HERE, '../peers/door_signalling.mjs')]],
   signalling: () => [pythonPath(), [resolve(HERE, '../peers/door_signalling.py')]],
+  mesh: () => [pythonPath(), [resolve(HERE, '../peers/door_mesh.py')]],
   pythonApi: ({ server }) => [pythonPath(), [resolve(HERE, '../peers/python_api.py'), server.url, server.key, server.secret]],
 };
 

@@ -8,9 +8,10 @@ use clap::Args;
 
 use crate::session::{Options, SessionError};
 use crate::source::SourceError;
-use crate::spider::{Role, Url};
-use crate::{Codec, PeerError};
+use crate::spider::Role;
+use crate::{Codec, PeerError, Url, mesh};
 
+mod conversation;
 mod data;
 mod publish;
 mod retry;
@@ -18,20 +19,35 @@ mod status;
 mod stop;
 mod subscribe;
 
+use conversation::Way;
 pub use publish::{Publish, publish};
 pub use subscribe::{Subscribe, subscribe};
 
-/// Where the channel is.
+/// Where the channel is, or the peers are.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Server")]
+#[command(next_help_heading = "Server", group = clap::ArgGroup::new("where").required(true))]
 pub struct Server {
     /// A server that speaks Spider's protocol: wss://host:8267, or madang's main port, ws://host:7880.
-    #[arg(long, value_name = "URL", env = "MADANG_SPIDER", required = true)]
-    spider: String,
-    /// The channel: one publisher and its subscribers. In madang it is a room.
+    #[arg(long, value_name = "URL", env = "MADANG_SPIDER", group = "where")]
+    spider: Option<String>,
+    /// A Socket.IO signalling server, which introduces peers that connect directly: http://host:3030, or madang's main port,
+    /// http://host:7880/signal.
+    #[arg(long, value_name = "URL", env = "MADANG_PEERS", group = "where")]
+    peers: Option<String>,
+    /// With --spider, the channel: one publisher and its subscribers. In madang it is a room; with --peers, the room, if not the
+    /// one of all.
     #[arg(short, long, value_name = "NAME", visible_alias = "room")]
-    channel: String,
-    /// An access token, where the server wants one (`madang token` makes it).
+    channel: Option<String>,
+    /// With --peers: our name, which nobody else there has.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// With --peers: what kind of peer we are, in words of your own.
+    #[arg(long, value_name = "WORD", requires = "name")]
+    peer_type: Option<String>,
+    /// With --peers: connect to this peer alone. May be given several times.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    with: Vec<String>,
+    /// An access token, where the server wants one (`madang token` makes it; signalling servers have tokens of their own).
     #[arg(
         long,
         value_name = "TOKEN",
@@ -54,8 +70,28 @@ pub struct Server {
 }
 
 impl Server {
-    fn options(&self, role: Role, parameters: &[(&str, String)]) -> Result<Options, CliError> {
-        let url = Url::parse(&self.spider).map_err(|error| CliError::Usage(error.to_string()))?;
+    /// `parameters` are those of Spider's query.
+    fn way(&self, role: Role, parameters: &[(&str, String)]) -> Result<Way, CliError> {
+        let usage = |text: &str| CliError::Usage(text.to_owned());
+        let parse = |text: &str| Url::parse(text).map_err(|error| usage(&error.to_string()));
+        if let Some(peers) = &self.peers {
+            let name = self.name.as_deref();
+            let name = name.ok_or_else(|| usage("--peers needs --name: who we are there"))?;
+            return Ok(Way::Peers(mesh::Options {
+                kind: self.peer_type.clone(),
+                token: self.token.clone(),
+                room: self.channel.clone(),
+                with: self.with.clone(),
+                insecure: self.insecure,
+                ..mesh::Options::new(parse(peers)?, name)
+            }));
+        }
+        if self.name.is_some() {
+            return Err(usage("--name is for --peers"));
+        }
+        let url = parse(self.spider.as_deref().unwrap_or_default())?;
+        let channel = self.channel.clone();
+        let channel = channel.ok_or_else(|| usage("--spider needs --channel"))?;
         let mut all: Vec<_> = parameters
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -63,9 +99,9 @@ impl Server {
         if let Some(token) = &self.token {
             all.push(("access_token", token));
         }
-        let mut options = Options::new(url.channel(role, &self.channel, &all), role);
+        let mut options = Options::new(url.channel(role, &channel, &all), role);
         options.insecure = self.insecure;
-        Ok(options)
+        Ok(Way::Spider { options, channel })
     }
 }
 

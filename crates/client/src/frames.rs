@@ -6,9 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::channel::ChannelId;
-use str0m::format::Codec as RtcCodec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaData, MediaTime, Mid};
+use str0m::change::SdpApi;
+use str0m::channel::{ChannelConfig, ChannelId};
+use str0m::format::{Codec as RtcCodec, PayloadParams};
+use str0m::media::{Direction, KeyframeRequestKind, MediaData, MediaTime, Mid, Pt, Writer};
 use str0m::{Candidate, IceConnectionState, RtcConfig};
 
 use crate::line::Line;
@@ -65,6 +66,9 @@ pub struct Wish {
     pub receive: Vec<Kind>,
     /// Labels of data channels.
     pub channels: Vec<String>,
+    /// Both sides know the channels by their numbers, 0 for the first; a label is only our name for it. Otherwise one side opens
+    /// them, and tells the labels.
+    pub are_numbered: bool,
 }
 
 impl Wish {
@@ -105,6 +109,8 @@ pub struct Peer {
     channels: BTreeMap<String, Channel>,
     sends: bool,
     statistics: Statistics,
+    /// What a section sends. H.264 says its profile in key frames; the frames after one have its payload type.
+    payload_types: BTreeMap<Section, (Codec, Pt)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +128,7 @@ impl Peer {
             channels: BTreeMap::new(),
             sends: false,
             statistics: Statistics::default(),
+            payload_types: BTreeMap::new(),
         })
     }
 
@@ -133,29 +140,54 @@ impl Peer {
     /// An offer with our candidate in it, and its sections: those that send, in the order of the wish.
     pub fn offer(&mut self, wish: &Wish) -> Result<(String, Vec<Section>), PeerError> {
         let mut changes = self.line.rtc.sdp_api();
-        let mut sections = Vec::new();
-        for kind in &wish.send {
-            let stream = Some("madang".to_owned());
-            sections.push(Section(changes.add_media(
-                kind.media(),
-                Direction::SendOnly,
-                stream,
-                None,
-                None,
-            )));
-        }
+        let sections = sending(&mut changes, &wish.send);
         for kind in &wish.receive {
             changes.add_media(kind.media(), Direction::RecvOnly, None, None, None);
         }
-        for label in &wish.channels {
-            let id = changes.add_channel(label.clone());
+        for config in channels(wish) {
+            let label = config.label.clone();
+            let id = changes.add_channel_with_config(config);
             let is_open = false;
-            self.channels.insert(label.clone(), Channel { id, is_open });
+            self.channels.insert(label, Channel { id, is_open });
         }
         let (offer, pending) = changes.apply().ok_or(PeerError::NoOffer)?;
         self.line.pending = Some(pending);
         self.sends = !wish.send.is_empty();
         Ok((offer.to_sdp_string(), sections))
+    }
+
+    /// Another offer, with further sections that send.
+    pub fn offer_more(&mut self, kinds: &[Kind]) -> Result<(String, Vec<Section>), PeerError> {
+        let mut changes = self.line.rtc.sdp_api();
+        let sections = sending(&mut changes, kinds);
+        let (offer, pending) = changes.apply().ok_or(PeerError::NoOffer)?;
+        self.line.pending = Some(pending);
+        Ok((offer.to_sdp_string(), sections))
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub fn is_offering(&self) -> bool {
+        self.line.pending.is_some()
+    }
+
+    /// Our answer to their offer, and our sections in it, in the order of the wish; none where the offer has no place for it. An
+    /// offer of ours that waits for its answer is taken back.
+    pub fn answer(
+        &mut self,
+        offer: &str,
+        wish: &Wish,
+    ) -> Result<(String, Vec<Option<Section>>), PeerError> {
+        if wish.are_numbered && self.channels.is_empty() {
+            for config in channels(wish) {
+                let label = config.label.clone();
+                let id = self.line.rtc.direct_api().create_data_channel(config);
+                let is_open = false;
+                self.channels.insert(label, Channel { id, is_open });
+            }
+        }
+        let answer = self.line.answer(offer)?;
+        self.sends = !wish.send.is_empty();
+        Ok(directed(&answer, wish))
     }
 
     /// The answer to our offer.
@@ -175,22 +207,15 @@ impl Peer {
     pub fn write(&mut self, section: Section, frame: &Frame) -> Result<(), PeerError> {
         let writer = self.line.rtc.writer(section.0);
         let writer = writer.ok_or(PeerError::NotSending)?;
-        let wanted = RtcCodec::from(frame.codec);
         let profile = sequence_profile(frame);
-        let fits = |params: &&str0m::format::PayloadParams| {
-            let format = params.spec().format;
-            let same = format.profile_level_id.map(|id| (id >> 16) & 0xff) == profile;
-            (
-                u8::from(profile.is_some() && same),
-                format.packetization_mode,
-            )
+        let known = self.payload_types.get(&section);
+        let known = known.filter(|(codec, _)| *codec == frame.codec && profile.is_none());
+        let payload_type = match known {
+            Some((_, payload_type)) => *payload_type,
+            None => payload_type(&writer, frame.codec, profile)?,
         };
-        let payload_type = writer
-            .payload_params()
-            .filter(|params| params.spec().codec == wanted)
-            .max_by_key(fits)
-            .map(str0m::format::PayloadParams::pt)
-            .ok_or(PeerError::NotSending)?;
+        let known = (frame.codec, payload_type);
+        self.payload_types.insert(section, known);
         let micros = u64::try_from(frame.time.as_micros()).unwrap_or(u64::MAX);
         let time = MediaTime::from_micros(micros);
         writer.write(payload_type, Instant::now(), time, frame.data.as_slice())?;
@@ -214,6 +239,12 @@ impl Peer {
         Ok(taken)
     }
 
+    /// Whether a channel of that name is open.
+    pub fn is_open(&self, label: &str) -> bool {
+        let channel = self.channels.get(label);
+        channel.is_some_and(|channel| channel.is_open)
+    }
+
     /// Bytes of messages that wait to be sent.
     pub fn waiting_bytes(&mut self) -> usize {
         let rtc = &mut self.line.rtc;
@@ -235,10 +266,11 @@ impl Peer {
         }
     }
 
-    /// Ends the association; [`Peer::next`] says goodbye.
+    /// Ends the association, and says so at once where that is possible; else [`Peer::next`] does.
     pub fn close(&mut self) {
         self.line.rtc.disconnect();
-        self.line.written = true;
+        // Whatever is wrong with a connection that ends changes nothing any more.
+        self.line.flush().ok();
     }
 
     /// Drives the connection until something happens. Cancel safe.
@@ -305,6 +337,89 @@ impl Peer {
     }
 }
 
+/// The one that says best how it is encoded; H.264 by `profile_idc`.
+fn payload_type(writer: &Writer<'_>, codec: Codec, profile: Option<u32>) -> Result<Pt, PeerError> {
+    let wanted = RtcCodec::from(codec);
+    let fits = |params: &&PayloadParams| {
+        let format = params.spec().format;
+        let same = format.profile_level_id.map(|id| (id >> 16) & 0xff) == profile;
+        (
+            u8::from(profile.is_some() && same),
+            format.packetization_mode,
+        )
+    };
+    let params = writer.payload_params();
+    let params = params.filter(|params| params.spec().codec == wanted);
+    let best = params.max_by_key(fits).map(PayloadParams::pt);
+    best.ok_or(PeerError::NotSending)
+}
+
+fn sending(changes: &mut SdpApi<'_>, kinds: &[Kind]) -> Vec<Section> {
+    let add = |kind: &Kind| {
+        let stream = Some("madang".to_owned());
+        let mid = changes.add_media(kind.media(), Direction::SendOnly, stream, None, None);
+        Section(mid)
+    };
+    kinds.iter().map(add).collect()
+}
+
+fn channels(wish: &Wish) -> impl Iterator<Item = ChannelConfig> {
+    let config = |(label, number): (&String, u16)| ChannelConfig {
+        label: label.clone(),
+        negotiated: wish.are_numbered.then_some(number),
+        ..ChannelConfig::default()
+    };
+    wish.channels.iter().zip(0..).map(config)
+}
+
+/// An answer that promises what the wish has and no more: the engine's takes and gives whatever was offered.
+fn directed(answer: &str, wish: &Wish) -> (String, Vec<Option<Section>>) {
+    let mut sections = vec![None; wish.send.len()];
+    let mut text = String::with_capacity(answer.len());
+    for part in split_sections(answer) {
+        let kind = [Kind::Video, Kind::Audio].into_iter().find(|kind| {
+            let name = match kind {
+                Kind::Video => "m=video ",
+                Kind::Audio => "m=audio ",
+            };
+            part.starts_with(name)
+        });
+        let mid = part.lines().find_map(|line| line.strip_prefix("a=mid:"));
+        for line in part.lines() {
+            let line = match (line, kind, mid) {
+                ("a=sendrecv" | "a=sendonly", Some(kind), Some(mid)) => {
+                    let receives = line == "a=sendrecv" && wish.receive.contains(&kind);
+                    let mut places = sections.iter_mut().zip(&wish.send);
+                    let place = places.find(|(place, of)| place.is_none() && **of == kind);
+                    let sends = place.map(|(place, _)| *place = Some(Section(Mid::from(mid))));
+                    match (sends.is_some(), receives) {
+                        (true, true) => "a=sendrecv",
+                        (true, false) => "a=sendonly",
+                        (false, true) => "a=recvonly",
+                        (false, false) => "a=inactive",
+                    }
+                }
+                ("a=recvonly", Some(kind), _) if !wish.receive.contains(&kind) => "a=inactive",
+                (line, _, _) => line,
+            };
+            text.push_str(line);
+            text.push_str("\r\n");
+        }
+    }
+    (text, sections)
+}
+
+/// The head of a description, and each of its sections.
+fn split_sections(sdp: &str) -> Vec<&str> {
+    let mut starts = vec![0];
+    starts.extend(sdp.match_indices("\nm=").map(|(at, _)| at + 1));
+    let ends = starts.iter().skip(1).copied().chain([sdp.len()]);
+    let parts = starts.iter().zip(ends);
+    parts
+        .filter_map(|(start, end)| sdp.get(*start..end))
+        .collect()
+}
+
 fn received(data: MediaData) -> Option<Received> {
     let is_key = data.is_keyframe();
     let mid: Mid = data.mid;
@@ -330,3 +445,6 @@ fn sequence_profile(frame: &Frame) -> Option<u32> {
         .find(|unit| unit.first().is_some_and(|byte| byte & 0x1f == 7))?;
     set.get(1).copied().map(u32::from)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! A client for madang, and for any server of Spider RTCPub: a robot or a camera publishes encoded pictures, sound and data
-//! into a channel; whoever subscribes gets them, and can talk back over data channels.
+//! into a channel; whoever subscribes gets them, and can talk back over data channels. Or peers do so among themselves, introduced
+//! by a Socket.IO signalling server.
 //!
 //! Nothing is encoded or decoded here. Pictures are access units of VP8 or H.264, sound is packets of Opus: from a file, from
 //! standard input, or from a program that encodes ([`source`]).
@@ -29,6 +30,8 @@
 //! |---|---|
 //! | [`session`] | one conversation with a server: signalling, media and data together |
 //! | [`spider`] | the dialect alone, without sockets or clock |
+//! | [`mesh`] | one member of a mesh: signalling between peers, and a connection to each of them |
+//! | [`peers`] | the words of that signalling alone |
 //! | [`frames`] | one WebRTC connection of whole frames and data channels; signalling is the caller's |
 //! | [`media`] | IVF, annex B and Ogg, read and written piece by piece |
 //! | [`source`] | files, standard input, cameras and test patterns as frames at their time |
@@ -39,9 +42,12 @@ pub mod cli;
 pub mod frames;
 mod line;
 pub mod media;
+pub mod mesh;
 mod packets;
+pub mod peers;
 pub mod session;
 mod socket;
+mod socketio;
 pub mod source;
 pub mod spider;
 mod url;
@@ -51,6 +57,7 @@ use str0m::media::Mid;
 pub use line::PeerError;
 pub use packets::{Happening, Incoming, Outgoing, Peer};
 pub use socket::ConnectError;
+pub use url::{Url, UrlError};
 
 /// Sound or pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use socket2::SockRef;
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
@@ -88,6 +88,15 @@ impl Line {
         self.rtc.sdp_api().accept_answer(pending, answer)?;
         self.written = true;
         Ok(())
+    }
+
+    /// Our answer to their offer. An offer of ours that waits for its answer is taken back.
+    pub(crate) fn answer(&mut self, sdp: &str) -> Result<String, PeerError> {
+        let offer = SdpOffer::from_sdp_string(sdp)?;
+        self.pending = None;
+        let answer = self.rtc.sdp_api().accept_offer(offer)?;
+        self.written = true;
+        Ok(answer.to_sdp_string())
     }
 
     /// Drives the connection until something happens. Cancel safe.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::RtcConfig;
-use str0m::change::SdpOffer;
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{Direction, KeyframeRequestKind};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
@@ -88,8 +87,7 @@ impl Peer {
 
     /// Our answer to their offer.
     pub fn answer(&mut self, offer: &str) -> Result<String, PeerError> {
-        let offer = SdpOffer::from_sdp_string(offer)?;
-        Ok(self.line.rtc.sdp_api().accept_offer(offer)?.to_sdp_string())
+        self.line.answer(offer)
     }
 
     /// Sent by the next call of [`Peer::next`].

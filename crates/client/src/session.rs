@@ -95,7 +95,11 @@ impl SessionError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_final(),
-            Self::Refused(sentence) => sentence.starts_with("not allowed"),
+            // A name that is taken may be free when the server has noticed that its holder is gone.
+            Self::Refused(sentence) => {
+                let finals = ["not allowed", "Authentication error", "A peer ID "];
+                finals.iter().any(|part| sentence.contains(part))
+            }
             Self::Broken(_) | Self::Silent | Self::NoMedia | Self::MediaLost | Self::Peer(_) => {
                 false
             }

@@ -20,14 +20,15 @@ const WAITING_MAX: usize = 16;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(super) struct DataArgs {
-    /// Open this data channel: its messages are printed as lines. May be given several times; then each line begins with the
+    /// Open this data channel, of peers the first by its number and not by its label: its messages are printed as lines. May be given several times; then each line begins with the
     /// label and a tab, in both directions.
     #[arg(long = "data", value_name = "LABEL")]
     pub(super) labels: Vec<String>,
     /// Send the lines of this file as messages; `-` is standard input.
     #[arg(long, value_name = "FILE", requires = "labels")]
     pub(super) data_from: Option<PathBuf>,
-    /// Print each message as a JSON object: {"channel", "text"}, or {"channel", "base64"} where it is no text.
+    /// Print each message as a JSON object: {"channel", "text"}, or {"channel", "base64"} where it is no text; of peers with
+    /// "from".
     #[arg(long, requires = "labels")]
     pub(super) json: bool,
 }
@@ -120,6 +121,8 @@ pub(super) struct Printer {
 
 #[derive(Serialize)]
 struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
     channel: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
@@ -136,11 +139,11 @@ impl Printer {
     }
 
     /// Of the channels that were asked for. False when nobody reads any more.
-    pub(super) fn print(&self, message: &Message) -> Result<bool, CliError> {
+    pub(super) fn print(&self, from: Option<&str>, message: &Message) -> Result<bool, CliError> {
         if !self.labels.contains(&message.label) {
             return Ok(true);
         }
-        let mut line = self.line(message);
+        let mut line = self.line(from, message);
         line.push('\n');
         let mut out = std::io::stdout().lock();
         match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
@@ -150,11 +153,12 @@ impl Printer {
         }
     }
 
-    fn line(&self, message: &Message) -> String {
+    fn line(&self, from: Option<&str>, message: &Message) -> String {
         let text = std::str::from_utf8(&message.payload).ok();
         let base64 = |bytes| base64::engine::general_purpose::STANDARD.encode(bytes);
         if self.is_json {
             let line = Line {
+                from,
                 channel: &message.label,
                 text,
                 base64: text.is_none().then(|| base64(&message.payload)),

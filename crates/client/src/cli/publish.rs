@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::conversation::{Conversation, Told, Way};
 use super::data::{DataArgs, Outgoing, Printer, lines};
 use super::retry::{Retry, chance};
 use super::status::Status;
 use super::stop::Stop;
 use super::{CliError, End, Server, VideoCodec, run};
+use crate::Kind;
 use crate::frames::Wish;
-use crate::session::{Event, Options, Session};
 use crate::source::{Delivery, Encoding, Origin, Pace, Program, Source};
 use crate::spider::Role;
-use crate::{Kind, PeerError};
 
 /// Frames between the sources and the connection.
 const DELIVERIES_MAX: usize = 64;
@@ -26,19 +26,20 @@ const LINGER: Duration = Duration::from_millis(500);
 /// A channel that was full is asked again.
 const FULL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Publish a file, standard input, a camera or a test pattern into a channel, and talk with those who watch.
+/// Publish a file, standard input, a camera or a test pattern into a channel or to peers, and talk with those who watch.
 #[derive(Debug, Args)]
 #[command(after_help = concat!("Examples:\n  \
     madang publish --spider ws://localhost:7880 --channel yard --test\n  \
     madang publish --spider wss://robot.example.org:8267 --insecure -c yard --file drive.ivf --loop\n  \
     rpicam-vid -t 0 --inline -n -o - | madang publish --spider wss://… -c yard -\n  \
-    sensors | madang publish --spider wss://… -c yard --camera --data metric --reconnect\n\n\
+    sensors | madang publish --spider wss://… -c yard --camera --data metric --reconnect\n  \
+    madang publish --peers http://localhost:3030 --token SIGNALING123 --name robot --test --data chat\n\n\
     Exit codes: 0 ended by you, by the end of the input or by the server's goodbye; 1 an error, said on standard error; \
     2 the command line is wrong."))]
 pub struct Publish {
     #[command(flatten)]
     server: Server,
-    /// Take the channel from the publisher that it has. Needs a token with the right to moderate, or a server in development mode.
+    /// With --spider: take the channel from the publisher that it has. Needs a token with the right to moderate, or a server in development mode.
     #[arg(long, help_heading = "Server")]
     takeover: bool,
     #[command(flatten)]
@@ -101,7 +102,10 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
     let bitrate = args.encoder.bitrate.map(|kbps| ("brate", kbps.to_string()));
     let takeover = args.takeover.then(|| ("takeover", "1".to_owned()));
     let parameters: Vec<_> = bitrate.into_iter().chain(takeover).collect();
-    let options = args.server.options(Role::Publisher, &parameters)?;
+    let way = args.server.way(Role::Publisher, &parameters)?;
+    if args.takeover && matches!(way, Way::Peers(_)) {
+        return Err(CliError::Usage("--takeover is for --spider".to_owned()));
+    }
     let origins = args.origins()?;
     let stop = Stop::listen(args.server.duration)?;
     let mut sources = Vec::new();
@@ -122,6 +126,7 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
             send: sources.iter().map(Source::kind).collect(),
             receive: Vec::new(),
             channels: args.data.labels.clone(),
+            ..Wish::default()
         },
         is_data_only: sources.is_empty(),
         sources,
@@ -131,9 +136,8 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
         lines,
         lines_sent: 0,
         unsent: None,
-        channel: args.server.channel.clone(),
     };
-    publisher.run(&options).await
+    publisher.run(&way).await
 }
 
 impl Publish {
@@ -219,13 +223,12 @@ struct Publisher {
     lines: Option<mpsc::Receiver<Result<Outgoing, CliError>>>,
     lines_sent: u64,
     unsent: Option<Outgoing>,
-    channel: String,
 }
 
 impl Publisher {
-    async fn run(&mut self, options: &Options) -> Result<End, CliError> {
+    async fn run(&mut self, way: &Way) -> Result<End, CliError> {
         loop {
-            let done = self.session(options).await;
+            let done = self.session(way).await;
             let wait = match self.retry.after(done, chance()) {
                 Ok((said, wait)) => {
                     self.status.say(&said);
@@ -239,8 +242,8 @@ impl Publisher {
         }
     }
 
-    async fn session(&mut self, options: &Options) -> Result<End, CliError> {
-        let opening = Session::open(options, self.wish.clone());
+    async fn session(&mut self, way: &Way) -> Result<End, CliError> {
+        let opening = Conversation::open(way, self.wish.clone());
         let mut session = match self.meanwhile(opening).await? {
             Ended::Done(session) => session?,
             Ended::Early(end) => return Ok(end),
@@ -270,7 +273,7 @@ impl Publisher {
         }
     }
 
-    async fn converse(&mut self, session: &mut Session) -> Result<End, CliError> {
+    async fn converse(&mut self, session: &mut Conversation) -> Result<End, CliError> {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         let mut ends_at = None;
         loop {
@@ -297,7 +300,10 @@ impl Publisher {
                     Some(line) => self.unsent = Some(line?),
                     None => self.lines = None,
                 },
-                _ = tick.tick() => self.status.tick(Instant::now()),
+                _ = tick.tick() => {
+                    self.status.viewers = session.viewers().or(self.status.viewers);
+                    self.status.tick(Instant::now());
+                }
                 () = tokio::time::sleep(FULL_INTERVAL), if is_connected && self.unsent.is_some() => {}
                 () = end => return Ok(End::Input),
             }
@@ -305,7 +311,7 @@ impl Publisher {
     }
 
     /// An input that never had a line, such as /dev/null, ends nothing.
-    fn is_over(&self, session: &mut Session) -> bool {
+    fn is_over(&self, session: &mut Conversation) -> bool {
         let media_is_over = self.sources.is_empty() && self.running == 0;
         let lines_are_over = self.lines.is_none() && self.unsent.is_none() && self.lines_sent > 0;
         if self.is_data_only {
@@ -315,9 +321,9 @@ impl Publisher {
         }
     }
 
-    fn send_unsent(&mut self, session: &mut Session) -> Result<(), CliError> {
+    fn send_unsent(&mut self, session: &mut Conversation) -> Result<(), CliError> {
         if let Some(Outgoing { label, text }) = &self.unsent
-            && session.send(label, false, text.as_bytes())?
+            && session.send(label, text)?
         {
             self.status.count(false, text.len());
             self.lines_sent += 1;
@@ -328,7 +334,7 @@ impl Publisher {
 
     fn pass_on(
         &mut self,
-        session: &mut Session,
+        session: &mut Conversation,
         track: usize,
         delivery: Delivery,
     ) -> Result<(), CliError> {
@@ -336,13 +342,7 @@ impl Publisher {
             Delivery::Frame(frame) => {
                 let is_picture = frame.codec.kind() == Kind::Video;
                 self.status.count(is_picture, frame.data.len());
-                match session.write(track, &frame) {
-                    Err(PeerError::NotSending) => Err(CliError::Media(format!(
-                        "the server does not take {} here",
-                        frame.codec
-                    ))),
-                    done => Ok(done?),
-                }
+                session.write(track, &frame)
             }
             Delivery::Over(how) => {
                 self.running -= 1;
@@ -351,29 +351,32 @@ impl Publisher {
         }
     }
 
-    fn event(&mut self, event: Event) -> Result<Option<End>, CliError> {
-        match event {
-            Event::Connected => {
+    fn event(&mut self, told: Told) -> Result<Option<End>, CliError> {
+        match told {
+            Told::Entered(said) => {
                 self.retry.worked();
-                self.status.say(&format!("connected to {}", self.channel));
+                self.status.say(&said);
+            }
+            Told::Connected(to) => {
+                self.retry.worked();
+                self.status.say(&format!("connected to {to}"));
                 for (number, source) in self.sources.drain(..).enumerate() {
                     self.running += 1;
                     tokio::spawn(source.run(number, self.deliver.clone()));
                 }
             }
-            Event::Data(message) => {
-                if !self.printer.print(&message)? {
+            Told::Data { from, message } => {
+                if !self.printer.print(from.as_deref(), &message)? {
                     return Ok(Some(End::User));
                 }
             }
-            Event::Statistics(statistics) => self.status.statistics = statistics,
-            Event::Viewers(count) => self.status.viewers = Some(count),
-            Event::Ended(why) => return Ok(Some(End::Server(why))),
-            // Files and other programs make key frames when they do.
-            Event::KeyframeWanted(_)
-            | Event::Frame(_)
-            | Event::ChannelOpen(_)
-            | Event::PublisherChanged => {}
+            Told::Statistics(statistics) => self.status.statistics = statistics,
+            Told::Viewers(count) => self.status.viewers = Some(count),
+            // A channel has one publisher, and that is us.
+            Told::Changed { from: None, .. } => {}
+            Told::Changed { said, .. } | Told::Said(said) => self.status.say(&said),
+            Told::Ended(why) => return Ok(Some(End::Server(why))),
+            Told::Frame { .. } | Told::Nothing => {}
         }
         Ok(None)
     }

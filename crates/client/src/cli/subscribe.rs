@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::sync::mpsc;
 
+use super::conversation::{Conversation, Told, Way};
 use super::data::{DataArgs, Outgoing, Printer, lines};
 use super::publish::next_line;
 use super::retry::{Retry, chance};
@@ -15,7 +16,6 @@ use super::stop::Stop;
 use super::{CliError, End, Server, VideoCodec, run};
 use crate::Kind;
 use crate::frames::{Received, Wish};
-use crate::session::{Event, Options, Session};
 use crate::spider::Role;
 
 mod recorder;
@@ -27,13 +27,14 @@ const FULL_INTERVAL: Duration = Duration::from_millis(20);
 /// Two wishes for a key frame are that far apart at least.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Watch a channel: write its pictures as they come, print its messages, or show how well it arrives.
+/// Watch a channel or peers: write its pictures as they come, print its messages, or show how well it arrives.
 #[derive(Debug, Args)]
 #[command(after_help = concat!("Examples:\n  \
     madang subscribe --spider ws://localhost:7880 --channel yard\n  \
     madang subscribe --spider wss://robot.example.org:8267 --insecure -c yard --out drive.ivf --duration 1m\n  \
     madang subscribe --spider wss://… -c yard --out - | ffplay -\n  \
-    madang subscribe --spider wss://… -c yard --data metric | tee metrics.jsonl\n\n\
+    madang subscribe --spider wss://… -c yard --data metric | tee metrics.jsonl\n  \
+    madang subscribe --peers http://localhost:3030 --token SIGNALING123 --name desk --with robot --out drive.ivf\n\n\
     Exit codes: 0 ended by you or by the server's goodbye; 1 an error, said on standard error; 2 the command line is wrong."))]
 pub struct Subscribe {
     #[command(flatten)]
@@ -42,7 +43,7 @@ pub struct Subscribe {
     /// without --data, statistics are shown.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Of several pictures, take one in this codec.
+    /// With --spider: of several pictures, take one in this codec.
     #[arg(long, value_name = "CODEC")]
     codec: Option<VideoCodec>,
     #[command(flatten)]
@@ -55,7 +56,10 @@ pub fn subscribe(args: Subscribe) -> ExitCode {
 
 async fn subscribing(args: Subscribe) -> Result<End, CliError> {
     let codec = args.codec.map(|codec| ("vcodec", codec.word().to_owned()));
-    let options = args.server.options(Role::Subscriber, codec.as_slice())?;
+    let way = args.server.way(Role::Subscriber, codec.as_slice())?;
+    if codec.is_some() && matches!(way, Way::Peers(_)) {
+        return Err(CliError::Usage("--codec is for --spider".to_owned()));
+    }
     let stop = Stop::listen(args.server.duration)?;
     let has_data = !args.data.labels.is_empty();
     let recorder = match &args.out {
@@ -86,13 +90,13 @@ async fn subscribing(args: Subscribe) -> Result<End, CliError> {
             send: Vec::new(),
             receive,
             channels: args.data.labels.clone(),
+            ..Wish::default()
         },
         lines,
         unsent: None,
         keyframe_at: None,
-        channel: args.server.channel.clone(),
     };
-    let done = subscriber.run(&options).await;
+    let done = subscriber.run(&way).await;
     if let Some(recorder) = &mut subscriber.recorder {
         recorder.finish()?;
     }
@@ -110,13 +114,12 @@ struct Subscriber {
     unsent: Option<Outgoing>,
     /// When a key frame was asked for.
     keyframe_at: Option<Instant>,
-    channel: String,
 }
 
 impl Subscriber {
-    async fn run(&mut self, options: &Options) -> Result<End, CliError> {
+    async fn run(&mut self, way: &Way) -> Result<End, CliError> {
         loop {
-            let done = self.session(options).await;
+            let done = self.session(way).await;
             let wait = match self.retry.after(done, chance()) {
                 Ok((said, wait)) => {
                     self.status.say(&said);
@@ -132,9 +135,9 @@ impl Subscriber {
         }
     }
 
-    async fn session(&mut self, options: &Options) -> Result<End, CliError> {
+    async fn session(&mut self, way: &Way) -> Result<End, CliError> {
         let mut session = tokio::select! {
-            session = Session::open(options, self.wish.clone()) => session?,
+            session = Conversation::open(way, self.wish.clone()) => session?,
             () = self.stop.next() => return Ok(End::User),
         };
         let end = self.converse(&mut session).await;
@@ -142,11 +145,11 @@ impl Subscriber {
         end
     }
 
-    async fn converse(&mut self, session: &mut Session) -> Result<End, CliError> {
+    async fn converse(&mut self, session: &mut Conversation) -> Result<End, CliError> {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             if let Some(Outgoing { label, text }) = &self.unsent
-                && session.send(label, false, text.as_bytes())?
+                && session.send(label, text)?
             {
                 self.unsent = None;
             }
@@ -166,36 +169,48 @@ impl Subscriber {
         }
     }
 
-    fn event(&mut self, session: &mut Session, event: Event) -> Result<Option<End>, CliError> {
-        match event {
-            Event::Connected => {
+    fn event(&mut self, session: &mut Conversation, told: Told) -> Result<Option<End>, CliError> {
+        match told {
+            Told::Entered(said) => {
                 self.retry.worked();
-                self.status.say(&format!("connected to {}", self.channel));
+                self.status.say(&said);
             }
-            Event::Frame(frame) => return self.frame(session, &frame),
-            Event::Data(message) => {
-                if !self.printer.print(&message)? {
+            Told::Connected(to) => {
+                self.retry.worked();
+                self.status.say(&format!("connected to {to}"));
+            }
+            Told::Frame { from, frame } => return self.frame(session, from.as_deref(), &frame),
+            Told::Data { from, message } => {
+                if !self.printer.print(from.as_deref(), &message)? {
                     return Ok(Some(End::User));
                 }
             }
-            Event::Statistics(statistics) => self.status.statistics = statistics,
-            Event::PublisherChanged => {
-                self.status.say("the publisher came or went");
-                self.start_anew();
+            Told::Statistics(statistics) => self.status.statistics = statistics,
+            Told::Changed { from, said } => {
+                self.status.say(&said);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.changed(from.as_deref());
+                }
             }
-            Event::Ended(why) => return Ok(Some(End::Server(why))),
-            Event::KeyframeWanted(_) | Event::ChannelOpen(_) | Event::Viewers(_) => {}
+            Told::Said(said) => self.status.say(&said),
+            Told::Ended(why) => return Ok(Some(End::Server(why))),
+            Told::Viewers(_) | Told::Nothing => {}
         }
         Ok(None)
     }
 
-    fn frame(&mut self, session: &mut Session, frame: &Received) -> Result<Option<End>, CliError> {
+    fn frame(
+        &mut self,
+        session: &mut Conversation,
+        from: Option<&str>,
+        frame: &Received,
+    ) -> Result<Option<End>, CliError> {
         let is_picture = frame.codec.kind() == Kind::Video;
         self.status.count(is_picture, frame.data.len());
         let Some(recorder) = &mut self.recorder else {
             return Ok(None);
         };
-        match recorder.take(frame)? {
+        match recorder.take(from, frame)? {
             Taken::Written | Taken::Other => {}
             Taken::NeedsKeyframe => {
                 let now = Instant::now();
@@ -204,7 +219,7 @@ impl Subscriber {
                     .is_none_or(|at| now.saturating_duration_since(at) >= KEYFRAME_INTERVAL);
                 if is_due {
                     self.keyframe_at = Some(now);
-                    session.request_keyframe(frame.section);
+                    session.request_keyframe(from, frame.section);
                 }
             }
             Taken::NobodyReads => return Ok(Some(End::User)),

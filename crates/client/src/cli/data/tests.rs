@@ -42,7 +42,7 @@ fn a_message_is_a_line() {
             labels: labels(known),
             is_json,
         };
-        printer.line(&message(payload))
+        printer.line(None, &message(payload))
     };
     let one = &["metric"][..];
     let two = &["metric", "stream"][..];
@@ -60,5 +60,22 @@ fn a_message_is_a_line() {
     assert_eq!(
         printed(two, true, &[0xff, 0]),
         r#"{"channel":"metric","base64":"/wA="}"#
+    );
+}
+
+#[test]
+fn of_several_peers_it_is_said_whose_a_message_is() {
+    let printer = Printer {
+        labels: labels(&["chat"]),
+        is_json: true,
+    };
+    let message = Message {
+        label: "chat".to_owned(),
+        is_binary: false,
+        payload: b"hi".to_vec(),
+    };
+    assert_eq!(
+        printer.line(Some("robot"), &message),
+        r#"{"from":"robot","channel":"chat","text":"hi"}"#
     );
 }

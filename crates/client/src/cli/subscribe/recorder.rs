@@ -37,7 +37,8 @@ pub(super) struct Recorder {
     container: Option<Container>,
     /// Set by the first picture.
     codec: Option<Codec>,
-    section: Option<Section>,
+    /// Of one peer, where there are several.
+    source: Option<(Option<String>, Section)>,
     waits_for_key: bool,
     /// The sender's time of the first picture of this connection.
     first: Option<Duration>,
@@ -74,7 +75,7 @@ impl Recorder {
             out,
             container,
             codec: None,
-            section: None,
+            source: None,
             waits_for_key: true,
             first: None,
             offset: Duration::ZERO,
@@ -82,17 +83,20 @@ impl Recorder {
         }
     }
 
-    pub(super) fn take(&mut self, frame: &Received) -> Result<Taken, CliError> {
-        if frame.codec.kind() != Kind::Video
-            || self.section.is_some_and(|section| section != frame.section)
-        {
+    pub(super) fn take(&mut self, from: Option<&str>, frame: &Received) -> Result<Taken, CliError> {
+        let source = self.source.as_ref();
+        let is_other =
+            source.is_some_and(|(of, section)| of.as_deref() != from || *section != frame.section);
+        if frame.codec.kind() != Kind::Video || is_other {
             return Ok(Taken::Other);
         }
         self.waits_for_key = !frame.is_key && (self.waits_for_key || !frame.is_next);
         if self.waits_for_key {
             return Ok(Taken::NeedsKeyframe);
         }
-        self.section = Some(frame.section);
+        if self.source.is_none() {
+            self.source = Some((from.map(str::to_owned), frame.section));
+        }
         let container = self.container_for(frame.codec)?;
         let first = *self.first.get_or_insert(frame.time);
         self.last = self.offset + frame.time.saturating_sub(first);
@@ -110,9 +114,17 @@ impl Recorder {
         self.write(&bytes)
     }
 
+    /// Whoever sent is gone, or sends anew; `from` says which one, where there are several.
+    pub(super) fn changed(&mut self, from: Option<&str>) {
+        let source = self.source.as_ref();
+        if source.is_none_or(|(of, _)| of.as_deref() == from) {
+            self.start_anew();
+        }
+    }
+
     /// Another connection: its pictures have other sections and other times.
     pub(super) fn start_anew(&mut self) {
-        self.section = None;
+        self.source = None;
         self.waits_for_key = true;
         self.first = None;
         self.offset = self.last + GAP;

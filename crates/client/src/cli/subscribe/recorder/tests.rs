@@ -39,7 +39,7 @@ fn recorder(container: Option<Container>) -> (Recorder, Shared) {
 #[test]
 fn every_written_picture_can_be_decoded() {
     let (mut recorder, file) = recorder(None);
-    let mut take = |frame: Received| recorder.take(&frame).expect("it is VP8");
+    let mut take = |frame: Received| recorder.take(None, &frame).expect("it is VP8");
     assert_eq!(take(frame("0", 900, false, true)), Taken::NeedsKeyframe);
     assert_eq!(take(frame("0", 1000, true, true)), Taken::Written);
     assert_eq!(take(frame("1", 1001, true, true)), Taken::Other);
@@ -48,7 +48,7 @@ fn every_written_picture_can_be_decoded() {
     assert_eq!(take(frame("0", 1133, false, true)), Taken::NeedsKeyframe);
     assert_eq!(take(frame("0", 1166, true, false)), Taken::Written);
     recorder.start_anew();
-    let mut take = |frame: Received| recorder.take(&frame).expect("it is VP8");
+    let mut take = |frame: Received| recorder.take(None, &frame).expect("it is VP8");
     assert_eq!(take(frame("1", 5, false, true)), Taken::NeedsKeyframe);
     assert_eq!(take(frame("1", 10, true, true)), Taken::Written);
 
@@ -63,9 +63,40 @@ fn every_written_picture_can_be_decoded() {
 }
 
 #[test]
+fn of_several_peers_one_is_written_until_it_is_gone() {
+    let (mut recorder, _) = recorder(None);
+    let mut steps = [
+        (Some("a"), false, Taken::NeedsKeyframe),
+        (Some("b"), true, Taken::Written),
+        (Some("a"), true, Taken::Other),
+        (Some("b"), false, Taken::Written),
+    ];
+    for (from, is_key, wanted) in steps {
+        let taken = recorder.take(from, &frame("0", 0, is_key, true));
+        assert_eq!(taken.expect("it is VP8"), wanted, "{from:?}");
+    }
+    recorder.changed(Some("a"));
+    steps = [
+        (Some("a"), true, Taken::Other),
+        (Some("b"), false, Taken::Written),
+        (Some("a"), true, Taken::Other),
+        (Some("b"), true, Taken::Written),
+    ];
+    for (from, is_key, wanted) in steps {
+        let taken = recorder.take(from, &frame("0", 0, is_key, true));
+        assert_eq!(taken.expect("it is VP8"), wanted, "{from:?}");
+    }
+    recorder.changed(Some("b"));
+    let taken = recorder.take(Some("a"), &frame("0", 0, false, true));
+    assert_eq!(taken.expect("it is VP8"), Taken::NeedsKeyframe);
+    let taken = recorder.take(Some("a"), &frame("0", 0, true, true));
+    assert_eq!(taken.expect("it is VP8"), Taken::Written);
+}
+
+#[test]
 fn a_file_of_h264_takes_no_vp8() {
     let (mut recorder, file) = recorder(Some(Container::AnnexB));
-    assert!(recorder.take(&frame("0", 0, true, true)).is_err());
+    assert!(recorder.take(None, &frame("0", 0, true, true)).is_err());
     assert!(file.0.lock().expect("no panic").is_empty());
 }
 

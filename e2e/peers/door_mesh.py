@@ -1,0 +1,169 @@
+"""A peer among those of the Socket.IO signalling server on python-socketio and aiortc, by the rules of the server's Python example: newcomers offer,
+descriptions hold all candidates, those of others are not understood, and a data channel with the number 0 is known to both sides.
+Driven by one JSON object per line: {id, verb, args} in, {id, ok | error} out."""
+
+import asyncio
+import json
+import sys
+import time
+import traceback
+from fractions import Fraction
+
+import numpy as np
+import socketio
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
+
+COLUMNS, ROWS, MARK_ROWS = 16, 9, 3
+FRAMES_MAX = 2000
+
+
+def paint(width: int, height: int, mark_id: int) -> np.ndarray:
+    y = np.full((height, width), 90, dtype=np.uint8)
+    high, low = mark_id >> 16, mark_id & 0xFFFF
+    for r, row in enumerate((high, low, ~(high ^ low) & 0xFFFF)):
+        for c in range(COLUMNS):
+            y[r * height // ROWS : (r + 1) * height // ROWS, c * width // COLUMNS : (c + 1) * width // COLUMNS] = 255 if row >> (15 - c) & 1 else 0
+    return np.repeat(y[:, :, None], 3, axis=2)
+
+
+def read_mark(y: np.ndarray) -> int:
+    height, width = y.shape
+    rows = []
+    for r in range(MARK_ROWS):
+        row = 0
+        for c in range(COLUMNS):
+            top, left = int((r + 0.35) * height / ROWS), int((c + 0.35) * width / COLUMNS)
+            bottom, right = int((r + 0.65) * height / ROWS) + 1, int((c + 0.65) * width / COLUMNS) + 1
+            row = row * 2 + int(y[top:bottom, left:right].mean() > 128)
+        rows.append(row)
+    return rows[0] * 65536 + rows[1] if (~(rows[0] ^ rows[1]) & 0xFFFF) == rows[2] else -1
+
+
+class Camera(VideoStreamTrack):
+    def __init__(self, sender: int, width: int, height: int, fps: int) -> None:
+        super().__init__()
+        self.sender, self.width, self.height, self.fps, self.number, self.start = sender, width, height, fps, 0, None
+
+    async def recv(self) -> VideoFrame:
+        self.start = self.start or time.monotonic()
+        await asyncio.sleep(max(0, self.start + self.number / self.fps - time.monotonic()))
+        frame = VideoFrame.from_ndarray(paint(self.width, self.height, ((self.sender & 0xFFFF) << 16) + (self.number & 0xFFFF)), format="bgr24")
+        frame.pts, frame.time_base = self.number * 90_000 // self.fps, Fraction(1, 90_000)
+        self.number += 1
+        return frame
+
+
+class Mesh:
+    def __init__(self) -> None:
+        self.socket = socketio.AsyncClient(reconnection=False)
+        self.socket.on("message", self.heard)
+        self.peers, self.texts, self.seen, self.errors, self.misunderstood = {}, [], [], [], 0
+
+    async def heard(self, message) -> None:
+        sender, payload = message["from"], message["payload"]
+        try:
+            match payload["action"]:
+                case "open":
+                    for connection in payload["connections"]:
+                        await self.add(connection["peerId"], payload["bePolite"])
+                case "close":
+                    await self.peers.pop(sender)["pc"].close()
+                case "sdp":
+                    await self.described(sender, payload["sdp"])
+                case "ice":
+                    self.misunderstood += 1
+        except Exception:
+            self.errors.append(traceback.format_exc())
+
+    async def add(self, name: str, polite: bool) -> None:
+        if name in self.peers:
+            return
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        channel = pc.createDataChannel(f"{name}Channel", negotiated=True, id=0)
+        self.peers[name] = {"pc": pc, "channel": channel, "polite": polite}
+        channel.on("open", lambda: channel.send(f"Hello from {self.name}"))
+        channel.on("message", lambda text: self.texts.append({"from": name, "data": text}))
+        pc.on("track", lambda track: asyncio.ensure_future(self.watch(name, track)))
+        if self.camera:
+            pc.addTrack(Camera(**self.camera))
+        if not polite:
+            await pc.setLocalDescription(await pc.createOffer())
+            await self.describe(name, pc)
+
+    async def describe(self, name: str, pc: RTCPeerConnection) -> None:
+        local = pc.localDescription
+        payload = {"action": "sdp", "sdp": {"sdp": local.sdp, "type": local.type}}
+        await self.socket.emit("messageOne", {"from": self.name, "target": name, "payload": payload})
+
+    async def described(self, name: str, sdp) -> None:
+        pc = self.peers[name]["pc"]
+        if sdp["type"] == "offer" and pc.signalingState != "stable" and not self.peers[name]["polite"]:
+            return
+        await pc.setRemoteDescription(RTCSessionDescription(sdp["sdp"], sdp["type"]))
+        if sdp["type"] == "offer":
+            await pc.setLocalDescription(await pc.createAnswer())
+            await self.describe(name, pc)
+
+    async def watch(self, name: str, track) -> None:
+        if track.kind != "video":
+            return
+        try:
+            while len(self.seen) < FRAMES_MAX:
+                frame = await track.recv()
+                self.seen.append({"from": name, "id": read_mark(frame.to_ndarray(format="gray"))})
+        except MediaStreamError:
+            pass
+
+    async def connect(self, url, token, peerId, camera=None):
+        self.name, self.camera = peerId, camera
+        await self.socket.connect(url, auth={"token": token})
+        await self.socket.emit("ready", (peerId, "vehicle", False))
+
+    async def say(self, to, text):
+        self.peers[to]["channel"].send(text)
+
+    async def received(self):
+        return {"texts": self.texts, "errors": self.errors, "channels": {name: peer["channel"].readyState for name, peer in self.peers.items()}}
+
+    async def frames(self):
+        return self.seen
+
+    async def leave(self):
+        await self.socket.disconnect()
+        for peer in self.peers.values():
+            await peer["pc"].close()
+
+
+VERBS = {"connect", "say", "received", "frames", "leave"}
+
+
+async def main() -> None:
+    mesh = Mesh()
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=1 << 24)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+
+    def answer(value) -> None:
+        sys.stdout.write(json.dumps(value) + "\n")
+        sys.stdout.flush()
+
+    async def serve(line) -> None:
+        call = json.loads(line)
+        try:
+            if call["verb"] not in VERBS:
+                raise ValueError(f"no verb {call['verb']}")
+            answer({"id": call["id"], "ok": await getattr(mesh, call["verb"])(**(call.get("args") or {}))})
+        except Exception:
+            answer({"id": call["id"], "error": traceback.format_exc()})
+
+    answer({"ready": True})
+    calls = set()
+    while line := await reader.readline():
+        call = asyncio.ensure_future(serve(line))
+        calls.add(call)
+        call.add_done_callback(calls.discard)
+
+
+asyncio.run(main())
