@@ -19,6 +19,8 @@ const WISH_DELAY: Duration = Duration::from_millis(10);
 const WISH_DELAY_BUSY: Duration = Duration::from_millis(150);
 /// Wishes that come that soon after one another are gathered for longer.
 const BUSY: Duration = Duration::from_secs(1);
+/// A client that does not offer again within that has read our answer by then, or never will.
+const HELD_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 pub(super) struct ClientOffers {
@@ -33,11 +35,13 @@ pub(super) struct ClientOffers {
     told: bool,
     told_at: Option<Instant>,
     due: Option<Instant>,
+    /// Tracks of the last answer are not sent before the client has read it, or before that.
+    held_until: Option<Instant>,
 }
 
 impl ClientOffers {
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+        [self.due, self.held_until].into_iter().flatten().min()
     }
 
     /// The client knows of all sections.
@@ -84,6 +88,8 @@ impl Connection {
                 return Err(refusal);
             }
         };
+        // Whoever offers again has read the answer before.
+        self.release_held();
         self.follow_restart();
         self.client.lines = remote
             .sections
@@ -102,6 +108,7 @@ impl Connection {
         let Some(text) = self.client.open.take() else {
             return Err(Refusal::State("no offer to answer"));
         };
+        let lone = [MediaKind::Audio, MediaKind::Video].map(|kind| self.sections.shows_one(kind));
         self.prepare_ahead();
         self.bind_waiting();
         let texts = self.section_texts();
@@ -109,47 +116,91 @@ impl Connection {
         for entry in self.sections.entries.values_mut() {
             entry.shown = entry.carries.map_or(Shown::Nothing, Shown::Track);
         }
+        self.client.answered = true;
+        self.client.told = false;
+        self.let_go_or_hold(lone);
+        self.wish_sections();
+        Ok((answer, self.sections.map()))
+    }
+
+    /// The answer's tracks may be sent, but not yet those that come beside a single section of their kind (`lone`).
+    ///
+    /// Packets overtake the answer: they go by another way, and the client takes its time to apply it. Most clients drop
+    /// what they know nothing of. Firefox gives it to the only section that has its payload type, as long as nothing came
+    /// on that one (a muted camera, say); and when it has read whose the packets are, it fails to give them to the right
+    /// one, for good: `RtpStreamReceiverController: Sink could not be added`. With none or with several such sections it
+    /// drops them too. An offer is the only sign that an answer was read, so the client is asked for one.
+    fn let_go_or_hold(&mut self, lone: [bool; 2]) {
+        let [lone_audio, lone_video] = lone;
+        let mut holds = false;
+        for down in self.sections.downs.values_mut() {
+            let held = match down.track.kind {
+                MediaKind::Audio => lone_audio,
+                MediaKind::Video => lone_video,
+            };
+            if let Some(binding) = &mut down.binding {
+                binding.negotiated |= !held;
+                holds |= !binding.negotiated;
+            }
+        }
+        self.client.held_until = holds.then(|| self.now + HELD_MAX);
+        self.announce_ready();
+    }
+
+    fn release_held(&mut self) {
+        if self.client.held_until.take().is_none() {
+            return;
+        }
         for down in self.sections.downs.values_mut() {
             if let Some(binding) = &mut down.binding {
                 binding.negotiated = true;
             }
         }
-        self.client.answered = true;
-        self.client.told = false;
         self.announce_ready();
-        self.wish_sections();
-        Ok((answer, self.sections.map()))
     }
 
-    /// Asks the client for sections, soon, when there are tracks without one.
+    /// Asks for an offer that is due, and waits no longer for one that does not come.
+    pub(super) fn client_timeout(&mut self) {
+        if self.client.held_until.is_some_and(|at| at <= self.now) {
+            self.release_held();
+        }
+        if self.client.due.is_some_and(|due| due <= self.now) {
+            self.tell_wish();
+        }
+    }
+
+    /// Asks the client for sections, soon, when there are tracks without one, or with one that it may not know of yet.
     pub(super) fn wish_sections(&mut self) {
         let client = &mut self.client;
+        let holds = client.held_until.is_some();
         let possible = self.offerer == Offerer::Client
             && self.subscribe
             && client.answered
             && client.open.is_none()
             && !client.told
             && client.due.is_none();
-        if !possible || self.sections.waiting_counts().is_zero() {
+        if !possible || !holds && self.sections.waiting_counts().is_zero() {
             return;
         }
-        let busy = client
-            .told_at
-            .is_some_and(|at| self.now.saturating_duration_since(at) < BUSY);
+        let busy = !holds
+            && client
+                .told_at
+                .is_some_and(|at| self.now.saturating_duration_since(at) < BUSY);
         let delay = if busy { WISH_DELAY_BUSY } else { WISH_DELAY };
         client.due = Some(self.now + delay);
     }
 
-    pub(super) fn tell_wish(&mut self) {
+    fn tell_wish(&mut self) {
         self.client.due = None;
+        let holds = self.client.held_until.is_some();
         let waiting = self.sections.waiting_counts();
-        if waiting.is_zero() {
+        if waiting.is_zero() && !holds {
             return;
         }
         let free = self.sections.free_counts();
         let room = SECTIONS_MAX.saturating_sub(self.client.lines.len());
         let missing = waiting.beyond(free).at_most(room);
-        if missing.is_zero() && free.is_zero() {
+        if missing.is_zero() && free.is_zero() && !holds {
             tracing::debug!(?waiting, "tracks without a section, and no room for more");
             return;
         }

@@ -293,7 +293,7 @@ impl Connection {
                 continue;
             }
             if self.client.due().is_some_and(|due| due <= self.now) {
-                self.tell_wish();
+                self.client_timeout();
                 continue;
             }
             if self.server.due().is_some_and(|due| due <= self.now) {

@@ -288,6 +288,14 @@ impl Sections {
         self.entries.get(&mid)?.carries
     }
 
+    /// The client was told of our sending on exactly one section of that kind.
+    pub(super) fn shows_one(&self, kind: MediaKind) -> bool {
+        let is_shown = |entry: &&Entry| {
+            entry.kind == kind && (entry.shown != Shown::Nothing || entry.ahead.is_some())
+        };
+        self.entries.values().filter(is_shown).count() == 1
+    }
+
     /// Something is sent on it, or will be without another word to the client.
     pub(super) fn has_stream(&self, mid: Mid) -> bool {
         let entry = self.entries.get(&mid);

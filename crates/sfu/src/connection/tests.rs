@@ -3,6 +3,7 @@
 mod ahead;
 mod client_offers;
 mod data;
+mod overtaking;
 mod pair;
 mod paths;
 mod server_offers;
