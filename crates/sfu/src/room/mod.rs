@@ -1,6 +1,7 @@
 //! A room's replica on this shard: all members, those of this shard with their connections, and every track.
 
 mod data;
+mod keyframes;
 mod link;
 mod members;
 mod negotiate;
