@@ -248,15 +248,17 @@ impl World {
                 }
             }
         }
-        while let Some(transmit) = sfu.poll_transmit() {
+        let transmits = sfu.transmits();
+        for transmit in transmits.all() {
             let datagram = Datagram {
                 from: transmit.local,
                 to: transmit.remote,
-                bytes: transmit.bytes,
+                bytes: transmits.bytes(std::slice::from_ref(transmit)).to_vec(),
             };
             self.net
                 .send(self.now, self.setup.down, &mut self.random, datagram);
         }
+        transmits.clear();
         while let Some((peer, event)) = sfu.poll_event() {
             if let Some(client) = self.clients.iter_mut().find(|client| client.peer == peer) {
                 client.handle_event(event);

@@ -9,13 +9,13 @@ use crate::connection::Shared;
 use crate::connections::Connections;
 use crate::counters::Counters;
 use crate::forwarder::Start;
-use crate::io::{Config, Route, Transmit};
+use crate::io::{Config, Route, Transmits};
 use crate::link::{LinkBody, LinkMessage};
 
 /// Queues towards the server, drained after every flush.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) transmits: Transmits,
     pub(crate) events: VecDeque<(PeerId, Event)>,
     pub(crate) links: VecDeque<(ShardId, LinkMessage)>,
     pub(crate) routes: VecDeque<Route>,

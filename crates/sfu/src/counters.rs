@@ -34,6 +34,9 @@ counters! {
     rtp_in_bytes,
     rtp_out,
     rtp_out_bytes,
+    /// Sent once more because a client missed it; asked for, but forgotten by then or more than repairs may take.
+    rtp_resent,
+    rtp_resend_refused,
     /// Packets times subscriptions: each comes to `rtp_out`, `rtp_unwanted` or `rtp_unforwarded`.
     forwards,
     /// Too late to be rewritten, or its connection could not take it.

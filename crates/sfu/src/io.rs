@@ -20,12 +20,89 @@ pub struct Received<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A datagram to send. Those of one connection come one after the other, so that equal sizes can share a GSO group.
-#[derive(Debug)]
+/// Where a datagram is to go, from which of our addresses, and its place in [`Transmits`].
+#[derive(Debug, Clone, Copy)]
 pub struct Transmit {
     pub local: SocketAddr,
     pub remote: SocketAddr,
-    pub bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Transmit {
+    pub fn size(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// Datagrams to send, one after the other in one buffer. Those of one stream come together, so that equal sizes can share
+/// a GSO group as they stand.
+#[derive(Debug, Default)]
+pub struct Transmits {
+    bytes: Vec<u8>,
+    all: Vec<Transmit>,
+}
+
+impl Transmits {
+    pub fn all(&self) -> &[Transmit] {
+        &self.all
+    }
+
+    /// Of datagrams that follow one another.
+    pub fn bytes(&self, transmits: &[Transmit]) -> &[u8] {
+        match transmits {
+            [first, .., last] => self.bytes.get(first.start..last.end),
+            [one] => self.bytes.get(one.start..one.end),
+            [] => None,
+        }
+        .unwrap_or_default()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.all.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub fn push(&mut self, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+        let start = self.begin();
+        self.bytes.extend_from_slice(bytes);
+        self.commit(local, remote, start);
+    }
+
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        for transmit in &other.all {
+            let bytes = other.bytes(std::slice::from_ref(transmit));
+            self.push(transmit.local, transmit.remote, bytes);
+        }
+        *other = Self::default();
+    }
+
+    /// Where the next one starts; what was begun and not committed is forgotten.
+    pub(crate) fn begin(&mut self) -> usize {
+        let start = self.all.last().map_or(0, |last| last.end);
+        self.bytes.truncate(start);
+        start
+    }
+
+    /// To write at the end of.
+    pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// What was written since `start` is a datagram.
+    pub(crate) fn commit(&mut self, local: SocketAddr, remote: SocketAddr, start: usize) {
+        let end = self.bytes.len();
+        self.all.push(Transmit {
+            local,
+            remote,
+            start,
+            end,
+        });
+    }
 }
 
 /// A remote address passed an authenticated STUN check for this connection, or its connection is gone. Datagrams that

@@ -15,25 +15,9 @@ mod link;
 mod packet;
 mod quality;
 mod room;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the path that sends media is to use it"
-    )
-)]
 mod rtcp;
 mod sfu;
 mod speakers;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the path that sends media is to use it"
-    )
-)]
 mod srtp;
 #[cfg(test)]
 mod testing;
@@ -41,7 +25,7 @@ mod ufrag;
 
 pub use connection::Extensions;
 pub use counters::Counters;
-pub use io::{Config, Received, Route, Slot, Transmit};
+pub use io::{Config, Received, Route, Slot, Transmit, Transmits};
 pub use link::{LinkBody, LinkMessage};
 pub use packet::{FrameInfo, LayerIndex, TrackPacket, Vp8Ids};
 pub use sfu::Sfu;

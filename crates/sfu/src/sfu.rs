@@ -8,12 +8,12 @@ use crate::api::{
     Entropy, Event, Join, LeaveReason, Now, PeerId, Refusal, Request, RequestKind, RoomId,
     RoomState, ShardId, TrackId,
 };
-use crate::connection::{Output, Shared, UpPacket};
+use crate::connection::{Output, Said, Shared, UpPacket};
 use crate::connections::Connections;
 use crate::context::{Context, Leaving, Outbox};
 use crate::counters::Counters;
 use crate::deadlines::Deadlines;
-use crate::io::{Config, Received, Route, Slot, Transmit};
+use crate::io::{Config, Received, Route, Slot, Transmits};
 use crate::link::{LinkBody, LinkMessage};
 use crate::room::Room;
 
@@ -23,6 +23,8 @@ const ROUTES_PER_CONNECTION_MAX: usize = 16;
 const ROUNDS_PER_FLUSH_MAX: usize = 8;
 /// Connections drained between two looks at what is to be sent. A burst of each stays in the second-level cache.
 const CONNECTIONS_PER_PART: usize = 16;
+/// Subscriptions that a track's packets are written for, likewise.
+const SUBSCRIPTIONS_PER_PART: usize = 16;
 
 /// Rooms, peers and connections of one shard.
 pub struct Sfu {
@@ -38,6 +40,8 @@ pub struct Sfu {
     leaving: Leaving,
     /// Tracks with packets of this batch.
     batch: BTreeSet<(RoomId, TrackId)>,
+    /// One of them that is in the middle of being forwarded, and its next subscription.
+    forwarding: Option<(RoomId, TrackId, usize)>,
     /// Still to be drained in this round of a flush, the next one last.
     dirty: Vec<Slot>,
     rounds: usize,
@@ -84,6 +88,7 @@ impl Sfu {
             out: Outbox::default(),
             leaving: Leaving::default(),
             batch: BTreeSet::new(),
+            forwarding: None,
             dirty: Vec::new(),
             rounds: 0,
             outputs: VecDeque::new(),
@@ -278,15 +283,13 @@ impl Sfu {
         while self.flush_some(now) {}
     }
 
-    /// A part of [`Sfu::flush`]; false: that was the last one. Datagrams of a few connections can be sent while they are
-    /// still in the cache, and their buffers be used again by the next ones.
+    /// A part of [`Sfu::flush`]; false: that was the last one. Datagrams for a few connections can be sent while they are
+    /// still in the cache, and their buffer be used again for the next ones. Nothing else may be handled in between.
     pub fn flush_some(&mut self, now: Now) -> bool {
+        if self.forward_some(now) {
+            return true;
+        }
         if self.dirty.is_empty() {
-            for (id, track) in std::mem::take(&mut self.batch) {
-                if let Some(room) = self.rooms.get_mut(&id) {
-                    room.forward(track, &mut context!(self, now));
-                }
-            }
             self.connections.take_dirty(&mut self.dirty);
             // The first one comes first.
             self.dirty.reverse();
@@ -311,6 +314,23 @@ impl Sfu {
         }
         self.rounds = 0;
         false
+    }
+
+    /// A part of what the batch brought; false: there is no more.
+    fn forward_some(&mut self, now: Now) -> bool {
+        let mut left = SUBSCRIPTIONS_PER_PART;
+        while left > 0 {
+            let begun = self.forwarding.take();
+            let next = begun.or_else(|| self.batch.pop_first().map(|(id, track)| (id, track, 0)));
+            let Some((id, track, first)) = next else {
+                return false;
+            };
+            if let Some(room) = self.rooms.get_mut(&id) {
+                let next = room.forward(track, first, &mut left, &mut context!(self, now));
+                self.forwarding = next.map(|next| (id, track, next));
+            }
+        }
+        true
     }
 
     /// Takes everything out of one connection.
@@ -355,14 +375,15 @@ impl Sfu {
         match output {
             Output::Packet(_) => {}
             Output::Route(remote) => self.route(slot, remote),
-            Output::KeyframeWanted(down) => {
-                if let Some(track) = entry.down_track(down) {
-                    room.keyframe_wanted_by(peer, track, &mut context!(self, now));
-                }
-            }
-            Output::Ready(down) => {
-                if let Some(track) = entry.down_track(down) {
-                    room.ready(peer, track, &mut context!(self, now));
+            Output::OfTrack(down, said) => {
+                let Some(track) = entry.down_track(down) else {
+                    return;
+                };
+                let cx = &mut context!(self, now);
+                match said {
+                    Said::KeyframeWanted => room.keyframe_wanted_by(peer, track, cx),
+                    Said::Missed(packets) => room.resend(track, slot, down, &packets, cx),
+                    Said::Ready => room.ready(peer, track, cx),
                 }
             }
             Output::Offer {
@@ -474,8 +495,9 @@ impl Sfu {
         }
     }
 
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.transmits.pop_front()
+    /// What is to be sent; to be cleared when it is.
+    pub fn transmits(&mut self) -> &mut Transmits {
+        &mut self.out.transmits
     }
 
     pub fn poll_event(&mut self) -> Option<(PeerId, Event)> {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use madang_sfu::Transmit;
+use madang_sfu::{Transmit, Transmits};
 
 /// Longer bursts gain little and are lost together (a switch's buffer is short).
 pub(crate) const SEGMENTS_MAX: usize = 4;
@@ -20,65 +20,38 @@ pub(crate) struct Group<'a> {
     pub(crate) count: usize,
 }
 
-#[derive(Debug)]
-pub(crate) struct Grouper {
-    open: Vec<Transmit>,
-    bytes: usize,
-    scratch: Vec<u8>,
+/// All of them, in order.
+pub(crate) fn groups(transmits: &Transmits, mut send: impl FnMut(Group<'_>)) {
+    let mut rest = transmits.all();
+    while let Some(first) = rest.first() {
+        let (group, later) = rest.split_at(length(first, rest));
+        rest = later;
+        send(Group {
+            local: first.local,
+            remote: first.remote,
+            contents: transmits.bytes(group),
+            segment: (group.len() > 1).then_some(first.size()),
+            count: group.len(),
+        });
+    }
 }
 
-impl Grouper {
-    pub(crate) fn new() -> Self {
-        Self {
-            open: Vec::with_capacity(SEGMENTS_MAX),
-            bytes: 0,
-            scratch: Vec::new(),
-        }
-    }
-
-    /// Sends the open group if `next` does not fit it.
-    pub(crate) fn push(&mut self, next: Transmit, mut send: impl FnMut(Group<'_>)) {
-        if !self.fits(&next) {
-            self.finish(&mut send);
-        }
-        self.bytes += next.bytes.len();
-        self.open.push(next);
-    }
-
-    /// Sends the open group.
-    pub(crate) fn finish(&mut self, mut send: impl FnMut(Group<'_>)) {
-        if let Some(first) = self.open.first() {
-            let single = self.open.len() == 1;
-            self.scratch.clear();
-            if !single {
-                for datagram in &self.open {
-                    self.scratch.extend_from_slice(&datagram.bytes);
-                }
-            }
-            send(Group {
-                local: first.local,
-                remote: first.remote,
-                contents: if single { &first.bytes } else { &self.scratch },
-                segment: (!single).then_some(first.bytes.len()),
-                count: self.open.len(),
-            });
-        }
-        self.open.clear();
-        self.bytes = 0;
-    }
-
-    fn fits(&self, next: &Transmit) -> bool {
-        let (Some(first), Some(last)) = (self.open.first(), self.open.last()) else {
-            return true;
-        };
-        self.open.len() < SEGMENTS_MAX
-            && self.bytes + next.bytes.len() <= GROUP_BYTES_MAX
-            && first.remote == next.remote
-            && first.local == next.local
-            && first.bytes.len() == last.bytes.len()
-            && next.bytes.len() <= first.bytes.len()
-            && !next.bytes.is_empty()
-    }
+/// How many of those that start with `first` can go with it.
+fn length(first: &Transmit, all: &[Transmit]) -> usize {
+    let mut bytes = first.size();
+    let mut last = first.size();
+    let others = all.iter().skip(1).take(SEGMENTS_MAX - 1);
+    let fitting = others.take_while(|next| {
+        bytes += next.size();
+        let fits = next.remote == first.remote
+            && next.local == first.local
+            && last == first.size()
+            && (1..=last).contains(&next.size())
+            && bytes <= GROUP_BYTES_MAX;
+        last = next.size();
+        fits
+    });
+    1 + fitting.count()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use super::addresses::Addresses;
 use super::counters::PathCounters;
 use super::demux::{Demux, Unowned};
-use super::group::{Group, Grouper};
+use super::group;
 use super::port::{Command, PeerQueue, Pushed};
 use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
 use super::udp::{Inbox, Sockets};
@@ -47,7 +47,6 @@ pub(super) struct Shard {
     inbox: Inbox,
     addresses: Arc<Addresses>,
     demux: Demux,
-    grouper: Grouper,
     rings: Ends,
     /// By shard: what this tick collected for the others.
     foreign: Vec<Datagrams>,
@@ -94,7 +93,6 @@ impl Shard {
             inbox: Inbox::new(),
             addresses: parts.addresses,
             demux: parts.demux,
-            grouper: Grouper::new(),
             rings: parts.rings,
             foreign: (0..shards).map(|_| Datagrams::default()).collect(),
             links: vec![Vec::new(); shards],
@@ -459,7 +457,6 @@ impl Shard {
     fn transmit(&mut self) {
         let Self {
             sfu,
-            grouper,
             sockets,
             addresses,
             counters,
@@ -468,12 +465,11 @@ impl Shard {
         if sockets.is_waiting() {
             sockets.retry(counters);
         }
-        let mut send =
-            |group: Group<'_>| sockets.send(addresses.source(group.local), &group, counters);
-        while let Some(transmit) = sfu.poll_transmit() {
-            grouper.push(transmit, &mut send);
-        }
-        grouper.finish(&mut send);
+        let transmits = sfu.transmits();
+        group::groups(transmits, |group| {
+            sockets.send(addresses.source(group.local), &group, counters);
+        });
+        transmits.clear();
     }
 
     fn publish_gauges(&mut self) {

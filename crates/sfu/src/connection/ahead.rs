@@ -4,8 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use str0m::rtp::Ssrc;
-
+use super::egress::Stream;
 use super::sdp_text::Sending;
 use super::sections::Binding;
 use super::types::{DownPacket, Vp8Rewrite};
@@ -21,7 +20,8 @@ const KEY_IDX_MASK: u8 = 0x1f;
 #[derive(Debug)]
 pub(super) struct Ahead {
     sending: Sending,
-    seq_base: Option<u64>,
+    /// None: a track has it.
+    stream: Option<Stream>,
     splice: Splice,
 }
 
@@ -66,20 +66,21 @@ impl Connection {
             if !entry.usable() || entry.ahead.is_some() || entry.carries.is_some() {
                 continue;
             }
-            egress::fresh_stream(&mut self.rtc, *mid);
-            let binding = egress::binding(&mut self.rtc, *mid, entry.kind, entry.payloads);
-            let Some(binding) = binding else { continue };
+            let ssrcs = egress::fresh_ssrcs(&mut self.rtc, entry.kind);
+            let stream = egress::stream(&self.rtc, *mid, ssrcs, entry.payloads);
+            let Some(stream) = stream else { continue };
+            let ssrcs = stream.ssrcs();
             let stream_id = self
                 .client
                 .ahead_stream
-                .get_or_insert_with(|| format!("stream-{}", *binding.ssrc));
+                .get_or_insert_with(|| format!("stream-{}", ssrcs.main));
             entry.ahead = Some(Ahead {
                 sending: Sending {
                     stream_id: stream_id.clone(),
                     track_id: format!("{stream_id}-{mid}"),
-                    ssrc: Some((*binding.ssrc, binding.repair.map(|repair| *repair))),
+                    ssrcs,
                 },
-                seq_base: None,
+                stream: Some(stream),
                 splice: Splice::default(),
             });
         }
@@ -105,9 +106,12 @@ impl Ahead {
         &self.sending
     }
 
-    /// A track takes the stream over.
-    pub(super) fn lend(&self, binding: &mut Binding) {
-        binding.seq_base = self.seq_base;
+    /// For a track that takes it over.
+    pub(super) fn lend(&mut self) -> Option<Stream> {
+        self.stream.take()
+    }
+
+    pub(super) fn continue_in(&self, binding: &mut Binding) {
         binding.splice = Some(Splice {
             last: self.splice.last,
             shift: None,
@@ -116,8 +120,13 @@ impl Ahead {
 
     /// The track is gone, the stream stays.
     pub(super) fn take_back(&mut self, binding: Binding) {
-        self.seq_base = binding.seq_base;
+        self.stream = Some(binding.stream);
         self.splice = binding.splice.unwrap_or_default();
+    }
+
+    /// The client described the section anew.
+    pub(super) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        self.stream.as_mut()
     }
 }
 
@@ -147,6 +156,7 @@ impl Splice {
             time,
             marker: packet.marker,
             payload: packet.payload,
+            source: packet.source,
             extensions: packet.extensions,
             captured: packet.captured,
             nackable: packet.nackable,
@@ -211,15 +221,4 @@ fn ticks_since(captured: Instant, packet: &DownPacket<'_>) -> u32 {
     let ticks = pause.min(PAUSE_MAX).as_micros() * u128::from(packet.codec.clock_hz()) / 1_000_000;
     // An hour is 324,000,000 ticks of the fastest clock.
     u32::try_from(ticks).unwrap_or(u32::MAX)
-}
-
-/// The SSRC that is to be silent when the track leaves its section; None: the stream stays.
-pub(super) fn give_back(ahead: Option<&mut Ahead>, binding: Binding) -> Option<Ssrc> {
-    match ahead {
-        Some(ahead) => {
-            ahead.take_back(binding);
-            None
-        }
-        None => Some(binding.ssrc),
-    }
 }

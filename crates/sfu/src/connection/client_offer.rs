@@ -292,10 +292,8 @@ impl Connection {
             let offered = CODECS.into_iter().filter(|codec| codec.kind() == kind);
             self.sections.learn_codecs(offered, &payloads);
         }
-        // str0m makes a stream for whatever could send; it would report of it for ever.
-        if !self.sections.has_stream(mid) {
-            egress::remove_stream(&mut self.rtc, mid);
-        }
+        egress::silence(&mut self.rtc, mid);
+        self.redescribe(mid, payloads);
         let (stream_id, track_id) = line.msid.clone().unwrap_or_default();
         Some(RemoteSection {
             section,
@@ -334,15 +332,38 @@ impl Connection {
     }
 
     fn bind(&mut self, key: super::DownKey, mid: Mid) {
-        let Some(entry) = self.sections.entries.get(&mid) else {
+        let Some(entry) = self.sections.entries.get_mut(&mid) else {
             return;
         };
-        let (kind, payloads) = (entry.kind, entry.payloads);
-        if entry.ahead.is_none() {
-            egress::fresh_stream(&mut self.rtc, mid);
+        let stream = match &mut entry.ahead {
+            Some(ahead) => ahead.lend(),
+            None => {
+                let ssrcs = egress::fresh_ssrcs(&mut self.rtc, entry.kind);
+                egress::stream(&self.rtc, mid, ssrcs, entry.payloads)
+            }
+        };
+        if let Some(stream) = stream {
+            self.sections.bind(key, egress::binding(mid, stream));
         }
-        if let Some(binding) = egress::binding(&mut self.rtc, mid, kind, payloads) {
-            self.sections.bind(key, binding);
+    }
+
+    /// What is sent on the section goes on in the client's present words.
+    fn redescribe(&mut self, mid: Mid, payloads: Payloads) {
+        let (Some(entry), Some(media)) = (self.sections.entries.get_mut(&mid), self.rtc.media(mid))
+        else {
+            return;
+        };
+        let down = entry
+            .carries
+            .and_then(|key| self.sections.downs.get_mut(&key));
+        let bound = down.and_then(|down| down.binding.as_mut());
+        let stream = match (bound, &mut entry.ahead) {
+            (Some(binding), _) => Some(&mut binding.stream),
+            (None, Some(ahead)) => ahead.stream_mut(),
+            (None, None) => None,
+        };
+        if let Some(stream) = stream {
+            stream.redescribe(payloads, media.remote_extmap());
         }
     }
 
@@ -358,7 +379,7 @@ impl Connection {
                 Some(Sending {
                     stream_id: down.track.stream_id.clone(),
                     track_id: down.track.track_id.clone(),
-                    ssrc: Some((*binding.ssrc, binding.repair.map(|repair| *repair))),
+                    ssrcs: binding.stream.ssrcs(),
                 })
             });
             let ahead = entry.ahead.as_ref().map(|ahead| ahead.sending().clone());

@@ -70,9 +70,12 @@ impl Incoming {
     }
 }
 
-/// With which payload type each codec can be sent on a section.
+/// With which payload type each codec can be sent on a section, and sent again (RFC 4588).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Payloads([Option<Pt>; CODECS.len()]);
+pub(super) struct Payloads {
+    main: [Option<Pt>; CODECS.len()],
+    repair: [Option<Pt>; CODECS.len()],
+}
 
 impl Payloads {
     /// Of those that the client accepts on the section, the profile that most senders use.
@@ -84,31 +87,47 @@ impl Payloads {
                 continue;
             }
             let codec = of_rtc(params.spec().codec).filter(|codec| codec.kind() == kind);
-            payloads.offer(&mut ranks, codec, params.pt(), rank(params));
+            let pair = (params.pt(), params.resend());
+            payloads.offer(&mut ranks, codec, pair, rank(params));
             if codec.is_some() {
                 let red = params.red().map(|_| Codec::Red);
-                payloads.offer(&mut ranks, red, params.red().unwrap_or(params.pt()), 1);
+                let payload_type = params.red().unwrap_or(params.pt());
+                payloads.offer(&mut ranks, red, (payload_type, None), 1);
             }
         }
         payloads
     }
 
     pub(super) fn get(&self, codec: Codec) -> Option<Pt> {
-        self.0.get(index(codec)).copied().flatten()
+        self.main.get(index(codec)).copied().flatten()
+    }
+
+    pub(super) fn has_repair(&self) -> bool {
+        self.repair.iter().any(Option::is_some)
+    }
+
+    /// For packets that were sent with that payload type.
+    pub(super) fn repair_of(&self, payload_type: u8) -> Option<u8> {
+        let mut pairs = self.main.iter().zip(&self.repair);
+        let is_it = |main: &Option<Pt>| main.is_some_and(|main| *main == payload_type);
+        let (_, repair) = pairs.find(|(main, _)| is_it(main))?;
+        repair.map(|repair| *repair)
     }
 
     fn offer(
         &mut self,
         ranks: &mut [u8; CODECS.len()],
         codec: Option<Codec>,
-        payload_type: Pt,
+        (payload_type, repair): (Pt, Option<Pt>),
         rank: u8,
     ) {
         let Some(at) = codec.map(index) else { return };
-        if let (Some(entry), Some(best)) = (self.0.get_mut(at), ranks.get_mut(at))
+        let entries = self.main.get_mut(at).zip(self.repair.get_mut(at));
+        if let (Some((main, again)), Some(best)) = (entries, ranks.get_mut(at))
             && rank > *best
         {
-            *entry = Some(payload_type);
+            *main = Some(payload_type);
+            *again = repair;
             *best = rank;
         }
     }

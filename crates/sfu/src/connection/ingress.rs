@@ -70,7 +70,7 @@ impl Ingress {
             time: packet.time.numer(),
             marker: packet.header.marker,
             payload: packet.payload,
-            extensions: Extensions::forwarded(packet.header.ext_vals),
+            extensions: Extensions::forwarded(&packet.header.ext_vals),
             arrived,
             captured,
         })

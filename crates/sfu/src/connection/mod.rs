@@ -21,30 +21,32 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use str0m::media::KeyframeRequestKind;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Rtc, RtcError};
 
-use crate::Transmit;
+use crate::Transmits;
 use crate::api::{Codec, ConnectionOptions, Now, Offerer, Refusal};
 use crate::ufrag::Credentials;
 
 use channels::Channels;
 use client_offer::ClientOffers;
+use egress::Egress;
 use ingress::Ingress;
 use report::Meter;
 use sdp_text::Opus;
 use sections::Sections;
 use server_offer::ServerOffers;
 
+pub(crate) use egress::{REPAIR_AGE_MAX_MS, Sent};
 pub use extensions::Extensions;
 pub(crate) use shared::Shared;
 pub(crate) use types::{
-    DownKey, DownPacket, DownTrack, Output, RemoteSection, Report, RidName, Section, UpPacket,
-    Vp8Rewrite,
+    DownKey, DownPacket, DownTrack, Output, RemoteSection, Report, RidName, Said, Section, Source,
+    UpPacket, Vp8Rewrite,
 };
 
 /// Addresses that one client may send from in its connection's life. str0m keeps each as a candidate.
@@ -64,16 +66,19 @@ pub(crate) struct Connection {
     server: ServerOffers,
     channels: Channels,
     ingress: Ingress,
+    egress: Egress,
     meter: Meter,
     routes: BTreeSet<SocketAddr>,
     link: Link,
     outputs: VecDeque<Output>,
     /// Fetched before anybody polled for them.
-    transmits: Vec<Transmit>,
+    transmits: Transmits,
     /// str0m had nothing more to say since it was last told something.
     drained: bool,
     rtc_deadline: Option<Instant>,
     now: Instant,
+    /// Since 1970.
+    wall: Duration,
     closing: bool,
     closed: bool,
 }
@@ -104,7 +109,7 @@ impl Connection {
         credentials: Credentials,
         options: &ConnectionOptions,
     ) -> Self {
-        let rtc = shared.build(now.instant, &credentials);
+        let (rtc, keys) = shared.build(now.instant, &credentials);
         let ingress = Ingress::new(&rtc, now.instant);
         let mut server = ServerOffers::default();
         if options.offerer == Offerer::Server {
@@ -124,14 +129,16 @@ impl Connection {
             server,
             channels: Channels::default(),
             ingress,
+            egress: Egress::new(keys, now.instant),
             meter: Meter::default(),
             routes: BTreeSet::new(),
             link: Link::default(),
             outputs: VecDeque::new(),
-            transmits: Vec::new(),
+            transmits: Transmits::default(),
             drained: false,
             rtc_deadline: None,
             now: now.instant,
+            wall: now.wall,
             closing: false,
             closed: false,
         };
@@ -179,9 +186,7 @@ impl Connection {
 
     pub(crate) fn detach(&mut self, now: Now, key: DownKey) {
         self.touch(now);
-        if let Some(ssrc) = self.sections.detach(key) {
-            self.rtc.direct_api().remove_stream_tx(ssrc);
-            self.drained = false;
+        if self.sections.detach(key) {
             self.wish_offer();
         }
     }
@@ -191,26 +196,9 @@ impl Connection {
         self.sections.can_send(codec)
     }
 
-    /// Packets of one batch are written one after the other; then comes one `handle_timeout`, and a drain.
-    pub(crate) fn write(&mut self, key: DownKey, packet: &DownPacket<'_>) -> bool {
-        let Some(down) = self.sections.downs.get_mut(&key) else {
-            return false;
-        };
-        let Some(binding) = down.binding.as_mut().filter(|binding| binding.ready) else {
-            return false;
-        };
-        let written = match &mut binding.splice {
-            None => egress::write(&mut self.rtc, binding, packet, self.now),
-            Some(splice) => match splice.apply(packet) {
-                Some(packet) => egress::write(&mut self.rtc, binding, &packet, self.now),
-                None => false,
-            },
-        };
-        if written {
-            self.drained = false;
-            self.meter.count_down();
-        }
-        written
+    /// Must its deadline be looked at again, after packets were written?
+    pub(crate) fn take_woken(&mut self) -> bool {
+        self.egress.take_woken()
     }
 
     pub(crate) fn request_keyframe(&mut self, section: Section, rid: Option<RidName>) {
@@ -258,8 +246,17 @@ impl Connection {
             return false;
         }
         self.drained = false;
+        if egress::is_rtcp(bytes) {
+            self.read_feedback(bytes);
+        }
+        let moving = is_stun && self.egress.is_moving(local, remote, bytes);
         match self.rtc.handle_input(input) {
-            Ok(()) => true,
+            Ok(()) => {
+                if moving {
+                    self.probe_path();
+                }
+                true
+            }
             Err(error) => {
                 // Whoever can guess the address can send rubbish: the connection goes on.
                 tracing::trace!(%error, "datagram refused");
@@ -278,9 +275,9 @@ impl Connection {
 
     /// To be called until it gives nothing, after anything else was called. Datagrams go to `transmits` at once: they are
     /// many, and each would be moved several times.
-    pub(crate) fn poll(&mut self, now: Now, transmits: &mut VecDeque<Transmit>) -> Option<Output> {
+    pub(crate) fn poll(&mut self, now: Now, transmits: &mut Transmits) -> Option<Output> {
         self.touch(now);
-        transmits.extend(self.transmits.drain(..));
+        transmits.append(&mut self.transmits);
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
@@ -289,7 +286,11 @@ impl Connection {
                 return None;
             }
             if !self.drained {
-                transmits.extend(self.pump());
+                self.pump(transmits);
+                continue;
+            }
+            if self.egress.due().is_some_and(|due| due <= self.now) {
+                self.send_reports(transmits);
                 continue;
             }
             if self.client.due().is_some_and(|due| due <= self.now) {
@@ -308,13 +309,18 @@ impl Connection {
         if self.closed {
             return None;
         }
-        if !self.drained || !self.outputs.is_empty() || !self.transmits.is_empty() {
+        if !self.drained || !self.outputs.is_empty() || self.transmits.len() > 0 {
             return Some(self.now);
         }
-        [self.rtc_deadline, self.client.due(), self.server.due()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.rtc_deadline,
+            self.egress.due(),
+            self.client.due(),
+            self.server.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Says goodbye; `poll` gives the last datagrams, and then `Closed`.
@@ -335,6 +341,7 @@ impl Connection {
 
     fn touch(&mut self, now: Now) {
         self.now = self.now.max(now.instant);
+        self.wall = now.wall;
     }
 
     /// A check with our fragment and password; its address may send media from then on.
@@ -354,21 +361,25 @@ impl Connection {
 
     /// Fetches all that str0m has to say.
     fn settle(&mut self) {
+        let mut transmits = std::mem::take(&mut self.transmits);
         while !self.drained && !self.closed {
-            let transmit = self.pump();
-            self.transmits.extend(transmit);
+            self.pump(&mut transmits);
         }
+        self.transmits = transmits;
         // What comes next changes str0m's state.
         self.drained = self.closed;
     }
 
     /// Fetches one thing from str0m.
-    fn pump(&mut self) -> Option<Transmit> {
+    fn pump(&mut self, transmits: &mut Transmits) {
         match self.rtc.poll_output() {
             Ok(str0m::Output::Timeout(at)) => {
                 self.drained = true;
                 self.rtc_deadline = Some(at);
                 self.channels.refresh(&mut self.rtc);
+                if self.meter.is_due() {
+                    self.count_downs();
+                }
                 if let Some(report) = self.meter.report() {
                     self.outputs.push_back(Output::Report(report));
                     self.limit();
@@ -378,16 +389,13 @@ impl Connection {
                 }
             }
             Ok(str0m::Output::Transmit(transmit)) => {
-                return Some(Transmit {
-                    local: transmit.source,
-                    remote: transmit.destination,
-                    bytes: transmit.contents.into(),
-                });
+                let (local, remote) = (transmit.source, transmit.destination);
+                self.egress.observe(local, remote, &transmit.contents);
+                transmits.push(local, remote, &transmit.contents);
             }
             Ok(str0m::Output::Event(event)) => self.handle_event(event),
             Err(error) => self.fail(&error),
         }
-        None
     }
 
     /// Repeated with every report, as a sender forgets it or begins anew.
@@ -408,11 +416,8 @@ impl Connection {
                     self.outputs.push_back(Output::Packet(packet));
                 }
             }
-            Event::KeyframeRequest(request) => {
-                let key = self.sections.bound_on(request.mid);
-                self.outputs.extend(key.map(Output::KeyframeWanted));
-            }
             Event::Connected => {
+                self.egress.connected();
                 self.link.dtls = true;
                 self.link_changed();
             }
@@ -449,9 +454,11 @@ impl Connection {
             }
             Event::PeerStats(stats) => self.meter.peer(&stats),
             Event::MediaIngressStats(stats) => self.meter.ingress(&stats),
-            Event::MediaEgressStats(stats) => self.meter.egress(&stats),
-            // Of no use here: what changed is read from the descriptions, pauses are the forwarders' business.
-            Event::MediaAdded(_)
+            // Of no use here: what changed is read from the descriptions, pauses are the forwarders' business, and what is sent
+            // str0m knows nothing of.
+            Event::KeyframeRequest(_)
+            | Event::MediaEgressStats(_)
+            | Event::MediaAdded(_)
             | Event::MediaData(_)
             | Event::MediaChanged(_)
             | Event::ChannelBufferedAmountLow(_)
@@ -489,14 +496,16 @@ impl Connection {
                 && !binding.ready
             {
                 binding.ready = true;
-                self.outputs.push_back(Output::Ready(*key));
+                self.outputs.push_back(Output::OfTrack(*key, Said::Ready));
             }
         }
     }
 
     /// Nothing came of the first offer, perhaps half of it.
     fn rebuild(&mut self) {
-        self.rtc = self.shared.build(self.now, &self.credentials);
+        let (rtc, keys) = self.shared.build(self.now, &self.credentials);
+        self.rtc = rtc;
+        self.egress = Egress::new(keys, self.now);
         self.ingress = Ingress::new(&self.rtc, self.now);
         self.drained = false;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use str0m::media::{Mid, Rid};
-use str0m::stats::{MediaEgressStats, MediaIngressStats, PeerStats};
+use str0m::stats::{MediaIngressStats, PeerStats};
 
 use super::types::{Report, RidName};
 
@@ -18,7 +18,6 @@ pub(super) struct Meter {
     up_packets: u64,
     down_packets: u64,
     up_totals: Totals,
-    down_totals: Totals,
     round: Option<Round>,
 }
 
@@ -26,7 +25,6 @@ pub(super) struct Meter {
 #[derive(Debug, Default)]
 struct Round {
     up_loss: Option<f32>,
-    down_loss: Option<f32>,
     rtt: Option<Duration>,
     up: Weighted,
     down: Weighted,
@@ -68,14 +66,9 @@ impl Meter {
         self.up_packets += 1;
     }
 
-    pub(super) fn count_down(&mut self) {
-        self.down_packets += 1;
-    }
-
     pub(super) fn peer(&mut self, stats: &PeerStats) {
         self.round = Some(Round {
             up_loss: stats.ingress_loss_fraction,
-            down_loss: stats.egress_loss_fraction,
             rtt: stats.rtt,
             ..Round::default()
         });
@@ -89,12 +82,22 @@ impl Meter {
         }
     }
 
-    pub(super) fn egress(&mut self, stats: &MediaEgressStats) {
-        let new = since(&mut self.down_totals, stats.mid, stats.rid, stats.packets);
+    /// What was sent on one stream since the last report.
+    pub(super) fn down(&mut self, packets: u64, loss: Option<f32>) {
+        self.down_packets += packets;
         if let Some(round) = &mut self.round {
-            round.down.add(new, stats.loss);
-            round.rtt = round.rtt.or(stats.rtt);
+            round.down.add(packets, loss);
         }
+    }
+
+    pub(super) fn round_trip(&mut self, round_trip: Option<Duration>) {
+        if let Some(round) = &mut self.round {
+            round.rtt = round_trip.or(round.rtt);
+        }
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.round.is_some()
     }
 
     /// At the end of a drain.
@@ -105,7 +108,7 @@ impl Meter {
         let down_packets = std::mem::take(&mut self.down_packets);
         Some(Report {
             up_loss: flowed(up_packets, round.up_loss.unwrap_or(round.up.part())),
-            down_loss: flowed(down_packets, round.down_loss.unwrap_or(round.down.part())),
+            down_loss: flowed(down_packets, round.down.part()),
             rtt: round.rtt,
             up_packets,
             down_packets,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::codecs;
+use super::egress::Ssrcs;
 use crate::api::{Codec, MediaKind, Refusal};
 use crate::ufrag::Credentials;
 
@@ -324,8 +325,7 @@ pub(super) struct SectionText {
 pub(super) struct Sending {
     pub(super) stream_id: String,
     pub(super) track_id: String,
-    /// None: as str0m wrote it (and so with the next one).
-    pub(super) ssrc: Option<(u32, Option<u32>)>,
+    pub(super) ssrcs: Ssrcs,
 }
 
 /// What the client's Opus encoder is asked for (RFC 7587 §6.1).
@@ -402,7 +402,6 @@ fn write_section(
     candidates: Option<&[String]>,
 ) {
     let payloads = wanted.map(|wanted| Ordered::new(lines, wanted));
-    let own_ssrc = written_ssrc(lines);
     for line in lines {
         if line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates") {
             continue;
@@ -424,7 +423,7 @@ fn write_section(
         }
     }
     if let Some(sending) = wanted.and_then(|wanted| wanted.sending.as_ref()) {
-        write_sending(out, sending, own_ssrc);
+        write_sending(out, sending);
     }
 }
 
@@ -471,35 +470,20 @@ fn write_opus(out: &mut String, opus: Option<Opus>) {
     }
 }
 
-fn write_sending(out: &mut String, sending: &Sending, own: Option<(u32, Option<u32>)>) {
+fn write_sending(out: &mut String, sending: &Sending) {
     let Sending {
         stream_id,
         track_id,
-        ssrc,
+        ssrcs: Ssrcs { main, repair },
     } = sending;
     push(out, &format!("a=msid:{stream_id} {track_id}"));
-    let Some((main, repair)) = ssrc.or(own) else {
-        return;
-    };
     if let Some(repair) = repair {
         push(out, &format!("a=ssrc-group:FID {main} {repair}"));
     }
-    for ssrc in [Some(main), repair].into_iter().flatten() {
+    for ssrc in [Some(main), repair.as_ref()].into_iter().flatten() {
         push(out, &format!("a=ssrc:{ssrc} cname:{stream_id}"));
         push(out, &format!("a=ssrc:{ssrc} msid:{stream_id} {track_id}"));
     }
-}
-
-fn written_ssrc(lines: &[&str]) -> Option<(u32, Option<u32>)> {
-    if let Some(group) = lines
-        .iter()
-        .find_map(|line| line.strip_prefix("a=ssrc-group:FID "))
-    {
-        let mut numbers = group.split(' ').map(str::parse);
-        return Some((numbers.next()?.ok()?, numbers.next()?.ok()));
-    }
-    let first = lines.iter().find_map(|line| line.strip_prefix("a=ssrc:"))?;
-    Some((first.split(' ').next()?.parse().ok()?, None))
 }
 
 /// The payload types of a section of ours, as they are to be listed.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use str0m::media::{Mid, Pt};
-use str0m::rtp::Ssrc;
+use str0m::media::Mid;
 
-use super::ahead::{self, Ahead, Splice};
+use super::ahead::{Ahead, Splice};
 use super::codecs::{self, Payloads};
+use super::egress::Stream;
 use super::sdp_text::{Flow, Opus};
 use super::types::{DownKey, DownTrack, Section};
 use crate::api::{Codec, MediaKind, SectionMap, TrackId};
@@ -118,23 +118,13 @@ pub(super) struct Down {
 #[derive(Debug)]
 pub(super) struct Binding {
     pub(super) mid: Mid,
-    pub(super) ssrc: Ssrc,
-    pub(super) repair: Option<Ssrc>,
-    pub(super) payloads: Payloads,
+    pub(super) stream: Stream,
     /// The client has read of it (or will before any packet arrives), and the transport is up.
     pub(super) ready: bool,
     /// The client has read of it.
     pub(super) negotiated: bool,
-    /// What is taken off the sequence numbers: a receiver takes the first to be of roll-over count 0 (RFC 3711 §3.3.1).
-    pub(super) seq_base: Option<u64>,
     /// Where the stream outlives the track.
     pub(super) splice: Option<Splice>,
-}
-
-impl Binding {
-    pub(super) fn payload_type(&self, codec: Codec) -> Option<Pt> {
-        self.payloads.get(codec)
-    }
 }
 
 /// How many sections.
@@ -198,22 +188,30 @@ impl Sections {
         key
     }
 
-    /// The SSRC that is to be silent from now on.
-    pub(super) fn detach(&mut self, key: DownKey) -> Option<Ssrc> {
-        let binding = self.downs.remove(&key)?.binding?;
-        let Some(entry) = self.entries.get_mut(&binding.mid) else {
-            return Some(binding.ssrc);
+    /// True: its section is free now.
+    pub(super) fn detach(&mut self, key: DownKey) -> bool {
+        let Some(binding) = self.downs.remove(&key).and_then(|down| down.binding) else {
+            return false;
         };
-        entry.carries = None;
-        ahead::give_back(entry.ahead.as_mut(), binding)
+        if let Some(entry) = self.entries.get_mut(&binding.mid) {
+            entry.carries = None;
+            give_back(entry, binding);
+        }
+        true
     }
 
     /// Takes the track off its section; it waits for another one.
-    pub(super) fn unbind(&mut self, mid: Mid) -> Option<Ssrc> {
-        let entry = self.entries.get_mut(&mid)?;
-        let key = entry.carries.take()?;
-        let binding = self.downs.get_mut(&key)?.binding.take()?;
-        ahead::give_back(entry.ahead.as_mut(), binding)
+    pub(super) fn unbind(&mut self, mid: Mid) {
+        let Some(entry) = self.entries.get_mut(&mid) else {
+            return;
+        };
+        let down = entry
+            .carries
+            .take()
+            .and_then(|key| self.downs.get_mut(&key));
+        if let Some(binding) = down.and_then(|down| down.binding.take()) {
+            give_back(entry, binding);
+        }
     }
 
     pub(super) fn bind(&mut self, key: DownKey, mut binding: Binding) {
@@ -223,7 +221,7 @@ impl Sections {
         if let Some(entry) = self.entries.get_mut(&binding.mid) {
             entry.carries = Some(key);
             if let Some(ahead) = &entry.ahead {
-                ahead.lend(&mut binding);
+                ahead.continue_in(&mut binding);
             }
             entry.streams.insert(down.track.stream_id.clone());
         }
@@ -284,22 +282,12 @@ impl Sections {
         self.downs.get(&key).map(|down| down.track.track)
     }
 
-    pub(super) fn bound_on(&self, mid: Mid) -> Option<DownKey> {
-        self.entries.get(&mid)?.carries
-    }
-
     /// The client was told of our sending on exactly one section of that kind.
     pub(super) fn shows_one(&self, kind: MediaKind) -> bool {
         let is_shown = |entry: &&Entry| {
             entry.kind == kind && (entry.shown != Shown::Nothing || entry.ahead.is_some())
         };
         self.entries.values().filter(is_shown).count() == 1
-    }
-
-    /// Something is sent on it, or will be without another word to the client.
-    pub(super) fn has_stream(&self, mid: Mid) -> bool {
-        let entry = self.entries.get(&mid);
-        entry.is_some_and(|entry| entry.carries.is_some() || entry.ahead.is_some())
     }
 
     pub(super) fn can_send(&self, codec: Codec) -> bool {
@@ -324,5 +312,12 @@ impl Sections {
                 self.rejected.insert(codec);
             }
         }
+    }
+}
+
+/// Where the stream outlives the track.
+fn give_back(entry: &mut Entry, binding: Binding) {
+    if let Some(ahead) = &mut entry.ahead {
+        ahead.take_back(binding);
     }
 }

@@ -8,6 +8,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind as RtcKind, Mid};
 
 use super::codecs::{CODECS, Payloads};
+use super::egress::Ssrcs;
 use super::sdp_text::{self, Flow, SECTIONS_MAX, SectionText, Sending};
 use super::sections::{Entry, Shown};
 use super::shared::ice_credentials;
@@ -60,9 +61,17 @@ impl fmt::Debug for Outstanding {
 #[derive(Debug, Default)]
 struct Plan {
     idle: Vec<Mid>,
-    again: Vec<(Mid, DownKey)>,
+    again: Vec<Placed>,
     /// Sections to be made.
-    new: Vec<(Mid, DownKey)>,
+    new: Vec<Placed>,
+}
+
+/// A track, its section, and the stream that the client is told of.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    mid: Mid,
+    key: DownKey,
+    ssrcs: Ssrcs,
 }
 
 impl ServerOffers {
@@ -204,9 +213,6 @@ impl Connection {
         }
         self.server.wanted = false;
         let mut plan = self.plan();
-        for (mid, _) in &plan.again {
-            egress::fresh_stream(&mut self.rtc, *mid);
-        }
         let restart = self.server.restart.take();
         let mut api = self.rtc.sdp_api();
         if restart.is_some() {
@@ -219,10 +225,10 @@ impl Connection {
         for mid in &plan.idle {
             api.set_direction(*mid, Direction::Inactive);
         }
-        for (mid, _) in &plan.again {
-            api.set_direction(*mid, Direction::SendOnly);
+        for placed in &plan.again {
+            api.set_direction(placed.mid, Direction::SendOnly);
         }
-        for (mid, key) in &mut plan.new {
+        for Placed { mid, key, .. } in &mut plan.new {
             let Some(down) = self.sections.downs.get(key) else {
                 continue;
             };
@@ -282,7 +288,7 @@ impl Connection {
 
     /// Which tracks go where. A section never carries the same stream twice: some clients announce a pair of section
     /// and stream once in their lives.
-    fn plan(&self) -> Plan {
+    fn plan(&mut self) -> Plan {
         let mut plan = Plan::default();
         let entries = &self.sections.entries;
         for (mid, entry) in entries {
@@ -298,13 +304,15 @@ impl Connection {
                 entry.ready()
                     && entry.fits(&down.track)
                     && !entry.streams.contains(&down.track.stream_id)
-                    && !plan.again.iter().any(|(taken, _)| taken == *mid)
+                    && !plan.again.iter().any(|taken| taken.mid == **mid)
             });
+            let ssrcs = egress::fresh_ssrcs(&mut self.rtc, down.track.kind);
+            let placed = |mid| Placed { mid, key, ssrcs };
             if let Some((mid, _)) = recycled {
-                plan.again.push((*mid, key));
+                plan.again.push(placed(*mid));
             } else if entries.len() + plan.new.len() + 1 < SECTIONS_MAX {
                 // The mid is given by str0m.
-                plan.new.push((Mid::from("new"), key));
+                plan.new.push(placed(Mid::from("new")));
             } else {
                 tracing::debug!(?key, "no section is left for a track");
             }
@@ -319,15 +327,19 @@ impl Connection {
             .entries
             .values()
             .filter(|entry| !entry.stopped)
-            .map(|entry| (entry.section, entry.carries));
+            .map(|entry| (entry.section, entry.carries, None));
         let planned = plan.again.iter().chain(&plan.new);
-        let planned = planned.map(|(mid, key)| (Section(*mid), Some(*key)));
-        for (section, key) in carried.chain(planned) {
+        let planned =
+            planned.map(|placed| (Section(placed.mid), Some(placed.key), Some(placed.ssrcs)));
+        for (section, key, planned) in carried.chain(planned) {
             let down = key.and_then(|key| self.sections.downs.get(&key));
-            let sending = down.map(|down| Sending {
-                stream_id: down.track.stream_id.clone(),
-                track_id: down.track.track_id.clone(),
-                ssrc: None,
+            let sending = down.and_then(|down| {
+                let bound = down.binding.as_ref().map(|binding| binding.stream.ssrcs());
+                Some(Sending {
+                    stream_id: down.track.stream_id.clone(),
+                    track_id: down.track.track_id.clone(),
+                    ssrcs: planned.or(bound)?,
+                })
             });
             let only = down
                 .and_then(|down| down.track.codec)
@@ -348,9 +360,9 @@ impl Connection {
 
     fn offer_map(&self, plan: &Plan) -> SectionMap {
         let mut map = self.sections.map();
-        for (mid, key) in plan.again.iter().chain(&plan.new) {
-            if let Some(track) = self.sections.track_of(*key) {
-                map.push((Section(*mid).to_string(), track));
+        for placed in plan.again.iter().chain(&plan.new) {
+            if let Some(track) = self.sections.track_of(placed.key) {
+                map.push((Section(placed.mid).to_string(), track));
             }
         }
         map
@@ -362,9 +374,9 @@ impl Connection {
             if let Some(entry) = self.sections.entries.get_mut(&mid) {
                 entry.shown = Shown::Nothing;
             }
-            egress::remove_stream(&mut self.rtc, mid);
         }
-        for (mid, key) in plan.new {
+        for placed in plan.new {
+            let mid = placed.mid;
             let Some(kind) = self.rtc.media(mid).map(|media| media.kind()) else {
                 continue;
             };
@@ -376,14 +388,18 @@ impl Connection {
             self.server.index_next += 1;
             let entry = Entry::new(Section(mid), kind, index);
             self.sections.entries.insert(mid, entry);
-            self.commit_section(mid, key);
+            self.commit_section(placed);
         }
-        for (mid, key) in plan.again {
-            self.commit_section(mid, key);
+        for placed in plan.again {
+            self.commit_section(placed);
+        }
+        let mids: Vec<Mid> = self.sections.entries.keys().copied().collect();
+        for mid in mids {
+            egress::silence(&mut self.rtc, mid);
         }
     }
 
-    fn commit_section(&mut self, mid: Mid, key: DownKey) {
+    fn commit_section(&mut self, Placed { mid, key, ssrcs }: Placed) {
         let (Some(entry), Some(media)) = (self.sections.entries.get_mut(&mid), self.rtc.media(mid))
         else {
             return;
@@ -404,13 +420,13 @@ impl Connection {
             .filter(|codec| codec.kind() == kind && only.is_none_or(|only| only == *codec));
         let detached = track.is_none();
         self.sections.learn_codecs(offered, &payloads);
-        if let Some(mut binding) = egress::binding(&mut self.rtc, mid, kind, payloads)
+        if let Some(stream) = egress::stream(&self.rtc, mid, ssrcs, payloads)
             && !detached
         {
+            let mut binding = egress::binding(mid, stream);
             binding.negotiated = self.sections.entries.get(&mid).is_some_and(Entry::usable);
             self.sections.bind(key, binding);
         } else {
-            egress::remove_stream(&mut self.rtc, mid);
             self.server.wanted = true;
         }
     }

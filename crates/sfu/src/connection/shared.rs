@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::crypto::from_feature_flags;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 
+use super::egress::{KeySlot, provider, with_slot};
 use super::extensions::{DESCRIPTOR_URI, DescriptorSerializer};
 use crate::api::Entropy;
 use crate::ufrag::{Credentials, owner_of_ufrag};
@@ -37,7 +37,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(crate) fn new(config: &crate::Config) -> Self {
-        let crypto = Arc::new(from_feature_flags());
+        let crypto = Arc::new(provider());
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
@@ -64,7 +64,8 @@ impl Shared {
         &self.0.crypto
     }
 
-    pub(super) fn build(&self, now: Instant, credentials: &Credentials) -> Rtc {
+    /// And where its keys will be.
+    pub(super) fn build(&self, now: Instant, credentials: &Credentials) -> (Rtc, KeySlot) {
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.0.crypto))
             .set_dtls_cert(self.0.certificate.clone())
@@ -85,11 +86,11 @@ impl Shared {
         config
             .codec_config()
             .add_h264(116.into(), Some(117.into()), false, 0x0064_001f);
-        let mut rtc = config.build(now);
+        let (mut rtc, keys) = with_slot(|| config.build(now));
         for candidate in &self.0.candidates {
             let _: Option<&Candidate> = rtc.add_local_candidate(candidate.clone());
         }
-        rtc
+        (rtc, keys)
     }
 }
 

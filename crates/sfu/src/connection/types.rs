@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use str0m::media::{Mid, Rid};
 
-use super::Extensions;
+use super::{Extensions, Sent};
 use crate::api::{Codec, MediaKind, SectionMap, TrackId};
 
 /// Something we send on a connection.
@@ -105,13 +105,23 @@ pub(crate) struct DownPacket<'a> {
     pub(crate) seq: u64,
     pub(crate) time: u32,
     pub(crate) marker: bool,
-    pub(crate) payload: &'a Arc<[u8]>,
+    pub(crate) payload: &'a [u8],
+    /// Where it is to be found if it must be sent again.
+    pub(crate) source: Source,
     pub(crate) extensions: &'a Extensions,
     pub(crate) captured: Instant,
     pub(crate) nackable: bool,
     pub(crate) vp8: Option<Vp8Rewrite>,
     /// In place of the dependency descriptor among the extensions.
     pub(crate) descriptor: Option<Arc<[u8]>>,
+}
+
+/// A packet of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) encoding: u8,
+    /// The low bits of its number.
+    pub(crate) seq: u32,
 }
 
 /// New ids for a VP8 payload descriptor (RFC 7741 §4.2), as wide as the old ones.
@@ -122,17 +132,23 @@ pub(crate) struct Vp8Rewrite {
     pub(crate) key_idx: Option<u8>,
 }
 
+/// About something that is sent to the client.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all of them are packets, and a box for each would cost more than the room it saves"
-)]
+pub(crate) enum Said {
+    /// Packets can be written from now on: negotiated, and the transport is up. Once per binding to a section.
+    Ready,
+    /// The client asks for a picture that it can start with.
+    KeyframeWanted,
+    /// The client asks for these once more.
+    Missed(Vec<Sent>),
+}
+
+#[derive(Debug)]
 pub(crate) enum Output {
     /// Media may come from this address from now on: it passed an authenticated check.
     Route(SocketAddr),
     Packet(UpPacket),
-    /// The client asks for a picture that it can start with.
-    KeyframeWanted(DownKey),
+    OfTrack(DownKey, Said),
     Offer {
         sdp: String,
         number: u32,
@@ -142,8 +158,6 @@ pub(crate) enum Output {
         audio: u32,
         video: u32,
     },
-    /// Packets can be written from now on: negotiated, and the transport is up. Once per binding to a section.
-    Ready(DownKey),
     Connected,
     /// The path broke; it may come back.
     Disconnected,

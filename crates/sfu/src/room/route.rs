@@ -1,12 +1,16 @@
 //! The way of a packet inside a room: in from a publisher's connection or a link, out to subscriptions and links.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::api::{PeerId, TrackId};
-use crate::connection::{DownPacket, UpPacket};
+use crate::api::{MediaKind, PeerId, TrackId};
+use crate::connection::{
+    DownKey, DownPacket, Extensions, REPAIR_AGE_MAX_MS, Sent, Source, UpPacket,
+};
 use crate::connections::Up;
 use crate::context::Context;
 use crate::forwarder::Verdict;
+use crate::io::Slot;
 use crate::keyframes::Throttle;
 use crate::link::LinkBody;
 use crate::packet::{FrameInfo, LayerIndex, TrackPacket};
@@ -16,9 +20,9 @@ use super::track::{Origin, Subscription, Track};
 
 /// Packets of one track that a batch may bring; the receive batch is smaller.
 const PENDING_MAX: usize = 256;
-
-/// The payload of a packet of which only the number is needed.
-static NOTHING: LazyLock<Arc<[u8]>> = LazyLock::new(|| Arc::from([]));
+/// What is kept for subscribers that ask again: a little longer than they may.
+const HISTORY_AGE_MAX: Duration = Duration::from_millis(REPAIR_AGE_MAX_MS as u64 + 100);
+const HISTORY_MAX: usize = 2_048;
 
 impl Room {
     /// From the publisher's own connection: named, read once, and put with the others of its batch. True: this track
@@ -47,7 +51,7 @@ impl Room {
             &packet.payload,
             packet.extensions.dependency_descriptor().map(|d| &**d),
         );
-        if let Some((level, _)) = packet.extensions.audio_level() {
+        if let Some(level) = packet.extensions.audio_level() {
             self.speakers
                 .observe(publisher, up.track, level, cx.now.instant);
         }
@@ -91,16 +95,36 @@ impl Room {
         true
     }
 
-    /// Everything that the batch brought for one track: to each subscriber all of it, to each shard once.
-    pub(crate) fn forward(&mut self, id: TrackId, cx: &mut Context<'_>) {
+    /// What the batch brought for one track: to each subscriber from `first` on all of it, as long as any are `left`; in the
+    /// end to each shard once. Gives the subscriber to go on with.
+    pub(crate) fn forward(
+        &mut self,
+        id: TrackId,
+        first: usize,
+        left: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Option<usize> {
+        let track = self.tracks.get_mut(&id)?;
+        let mut next = first;
+        while let Some(subscription) = track.subscriptions.get_mut(next) {
+            if *left == 0 {
+                return Some(next);
+            }
+            *left -= 1;
+            next += 1;
+            write_all(subscription, &track.pending, cx);
+        }
+        self.hand_on(id, cx);
+        None
+    }
+
+    /// The batch is with all subscribers: now to the other shards, and into the history.
+    fn hand_on(&mut self, id: TrackId, cx: &mut Context<'_>) {
         let room = self.id();
         let Some(track) = self.tracks.get_mut(&id) else {
             return;
         };
         let mut packets = std::mem::take(&mut track.pending);
-        for subscription in &mut track.subscriptions {
-            write_all(subscription, &packets, cx);
-        }
         if let Origin::Local { wants, .. } = &track.origin {
             for (shard, mask) in wants.clone() {
                 let wanted: Vec<TrackPacket> = packets
@@ -114,7 +138,7 @@ impl Room {
                 }
             }
         }
-        packets.clear();
+        track.remember(&mut packets);
         track.pending = packets;
         if track.needs_keyframe() {
             self.ask_keyframes(id, cx);
@@ -122,7 +146,77 @@ impl Room {
     }
 }
 
+impl Room {
+    /// A subscriber asks for packets once more.
+    pub(crate) fn resend(
+        &self,
+        id: TrackId,
+        slot: Slot,
+        key: DownKey,
+        packets: &[Sent],
+        cx: &mut Context<'_>,
+    ) {
+        let Some(track) = self.tracks.get(&id) else {
+            return;
+        };
+        let nothing = Extensions::default();
+        let counters = &mut *cx.counters;
+        let out = &mut cx.out.transmits;
+        let Some(entry) = cx.connections.get_mut(slot) else {
+            return;
+        };
+        let step = entry.guard(|connection| {
+            for sent in packets {
+                let found = track.recall(sent.source());
+                let (payload, extensions) = match found {
+                    _ if sent.is_empty() => (&[][..], found.map_or(&nothing, |p| &p.extensions)),
+                    Some(packet) => (&*packet.payload, &packet.extensions),
+                    None => {
+                        counters.rtp_resend_refused += 1;
+                        continue;
+                    }
+                };
+                if connection.resend(key, sent, payload, extensions, out) {
+                    counters.rtp_resent += 1;
+                    counters.datagrams_out += 1;
+                } else {
+                    counters.rtp_resend_refused += 1;
+                }
+            }
+        });
+        if step.is_none() {
+            cx.connections.mark(slot);
+        }
+    }
+}
+
 impl Track {
+    /// Keeps what subscribers may ask for again, once for all of them. Empties `packets`.
+    fn remember(&mut self, packets: &mut Vec<TrackPacket>) {
+        if self.publication.kind != MediaKind::Video || self.subscriptions.is_empty() {
+            packets.clear();
+            return;
+        }
+        for packet in packets.drain(..) {
+            if let Some(encoding) = self.encodings.get_mut(usize::from(packet.encoding.0)) {
+                let history = &mut encoding.history;
+                let is_old = |old: &TrackPacket| {
+                    packet.arrived.saturating_duration_since(old.arrived) > HISTORY_AGE_MAX
+                };
+                while history.len() >= HISTORY_MAX || history.front().is_some_and(is_old) {
+                    history.pop_front();
+                }
+                history.push_back(packet);
+            }
+        }
+    }
+
+    fn recall(&self, source: Source) -> Option<&TrackPacket> {
+        let encoding = self.encodings.get(usize::from(source.encoding))?;
+        let mut newest_first = encoding.history.iter().rev();
+        newest_first.find(|packet| low(packet.seq) == source.seq)
+    }
+
     /// Notes what the packet says of its encoding. True: it was silent before, so layers may be chosen anew.
     fn observe(&mut self, packet: &TrackPacket) -> bool {
         let was_live = self.is_live_by_packets(packet.encoding, packet.arrived);
@@ -160,7 +254,7 @@ impl Track {
     }
 }
 
-/// One subscriber's share of a batch. Nothing is drained here: that happens once, when all is written.
+/// One subscriber's share of a batch.
 fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut Context<'_>) {
     let count = u64::try_from(packets.len()).unwrap_or(0);
     cx.counters.forwards += count;
@@ -176,8 +270,8 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
         return;
     };
     let counters = &mut *cx.counters;
-    let wrote = entry.guard(|connection| {
-        let mut wrote = false;
+    let out = &mut cx.out.transmits;
+    let woken = entry.guard(|connection| {
         for packet in packets {
             let rewrite = match forwarder.forward(packet) {
                 Verdict::Send(rewrite) => rewrite,
@@ -195,10 +289,10 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
                 seq: rewrite.seq,
                 time: rewrite.time,
                 marker: rewrite.marker,
-                payload: if rewrite.empty {
-                    &NOTHING
-                } else {
-                    &packet.payload
+                payload: if rewrite.empty { &[] } else { &packet.payload },
+                source: Source {
+                    encoding: packet.encoding.0,
+                    seq: low(packet.seq),
                 },
                 extensions: &packet.extensions,
                 captured: packet.captured,
@@ -206,19 +300,24 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
                 vp8: rewrite.vp8,
                 descriptor: rewrite.descriptor,
             };
-            if connection.write(key, &down) {
+            if connection.write(key, &down, out) {
                 counters.rtp_out += 1;
+                counters.datagrams_out += 1;
                 counters.rtp_out_bytes += u64::try_from(packet.payload.len()).unwrap_or(0);
-                wrote = true;
             } else {
                 counters.rtp_unforwarded += 1;
             }
         }
-        wrote
+        connection.take_woken()
     });
-    if wrote != Some(false) {
+    // A fault is looked at there, too.
+    if woken != Some(false) {
         cx.connections.mark(slot);
     }
+}
+
+fn low(seq: u64) -> u32 {
+    (seq & u64::from(u32::MAX)) as u32
 }
 
 fn is_in(mask: u8, encoding: LayerIndex) -> bool {

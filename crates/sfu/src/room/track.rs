@@ -1,5 +1,6 @@
 //! A published track as this shard sees it: its encodings, its subscriptions here, and the shards that want it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub(super) struct Encoding {
     pub(super) inspector: Inspector,
     pub(super) throttle: Throttle,
     pub(super) last_packet: Option<Instant>,
+    /// Its last packets, oldest first, for subscribers that miss some.
+    pub(super) history: VecDeque<TrackPacket>,
     /// Somebody began to want it.
     pub(super) wanted_since: Option<Instant>,
 }
@@ -76,6 +79,7 @@ impl Track {
                 inspector: Inspector::default(),
                 throttle: Throttle::default(),
                 last_packet: None,
+                history: VecDeque::new(),
                 wanted_since: Some(now),
             })
             .collect();

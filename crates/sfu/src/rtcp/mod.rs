@@ -8,7 +8,9 @@ mod read;
 mod tests;
 mod write;
 
-pub(crate) use read::{Feedback, ReceiverReport, read, round_trip};
+#[cfg(test)]
+pub(crate) use read::ReceiverReport;
+pub(crate) use read::{Feedback, read, round_trip};
 pub(crate) use write::{SenderReport, write_cname, write_sender_report};
 
 /// Packet types (RFC 3550 §12.1, RFC 4585 §6.1).
@@ -16,7 +18,6 @@ mod kind {
     pub(super) const SENDER_REPORT: u8 = 200;
     pub(super) const RECEIVER_REPORT: u8 = 201;
     pub(super) const SOURCE_DESCRIPTION: u8 = 202;
-    pub(super) const GOODBYE: u8 = 203;
     pub(super) const TRANSPORT_FEEDBACK: u8 = 205;
     pub(super) const PAYLOAD_FEEDBACK: u8 = 206;
 }

@@ -7,10 +7,9 @@ use super::{VERSION, kind};
 
 /// Of transport feedback (RFC 4585 §6.2).
 const FORMAT_NACK: u8 = 1;
-/// Of payload feedback (RFC 4585 §6.3.1, RFC 5104 §4.3.1, RFC 4585 §6.4).
+/// Of payload feedback (RFC 4585 §6.3.1, RFC 5104 §4.3.1).
 const FORMAT_PICTURE_LOSS: u8 = 1;
 const FORMAT_FULL_INTRA: u8 = 4;
-const FORMAT_APPLICATION: u8 = 15;
 
 const SENDER_INFO_LEN: usize = 20;
 const REPORT_LEN: usize = 24;
@@ -28,10 +27,6 @@ pub(crate) enum Feedback<'a> {
     KeyFrame { ssrc: u32 },
     /// A report block of an SR or an RR (RFC 3550 §6.4).
     Report(ReceiverReport),
-    /// How much it can take of these together (draft-alvestrand-rmcat-remb-03 §2.2).
-    Remb { bitrate_bps: u64, ssrcs: Ssrcs<'a> },
-    /// It left (RFC 3550 §6.6); the SSRC is one of its own.
-    Goodbye { ssrc: u32 },
 }
 
 /// A report block (RFC 3550 §6.4.1).
@@ -121,28 +116,10 @@ impl Iterator for Lost<'_> {
     }
 }
 
-/// SSRCs of a packet.
-#[derive(Debug, Clone)]
-pub(crate) struct Ssrcs<'a> {
-    words: ChunksExact<'a, u8>,
-}
-
-impl<'a> Ssrcs<'a> {
-    /// At most `count_max` of them, and as many as there are.
-    fn new(words: &'a [u8], count_max: u8) -> Ssrcs<'a> {
-        let len = words.len().min(usize::from(count_max) * 4);
-        Ssrcs {
-            words: words.get(..len).unwrap_or_default().chunks_exact(4),
-        }
-    }
-}
-
-impl Iterator for Ssrcs<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        Some(u32::from_be_bytes(self.words.next()?.try_into().ok()?))
-    }
+/// The words of a piece of a packet.
+fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    let words = bytes.chunks_exact(4);
+    words.filter_map(|word| Some(u32::from_be_bytes(word.try_into().ok()?)))
 }
 
 /// One packet of a compound, without its padding.
@@ -180,11 +157,6 @@ fn read_packet(packet: &Packet<'_>, take: &mut impl FnMut(Feedback<'_>)) {
     match packet.kind {
         kind::SENDER_REPORT => read_reports(packet, 4 + SENDER_INFO_LEN, take),
         kind::RECEIVER_REPORT => read_reports(packet, 4, take),
-        kind::GOODBYE => {
-            for ssrc in Ssrcs::new(packet.body, packet.count) {
-                take(Feedback::Goodbye { ssrc });
-            }
-        }
         kind::TRANSPORT_FEEDBACK | kind::PAYLOAD_FEEDBACK => {
             // The SSRCs of who tells and of the media, then what the format says (RFC 4585 §6.1).
             if let Some((&[_, _, _, _, ssrc @ ..], rest)) = packet.body.split_first_chunk::<8>() {
@@ -204,14 +176,9 @@ fn read_feedback(packet: &Packet<'_>, ssrc: u32, rest: &[u8], take: &mut impl Fn
         (kind::PAYLOAD_FEEDBACK, FORMAT_PICTURE_LOSS) => take(Feedback::KeyFrame { ssrc }),
         (kind::PAYLOAD_FEEDBACK, FORMAT_FULL_INTRA) => {
             for entry in rest.chunks_exact(FULL_INTRA_ENTRY_LEN) {
-                for ssrc in Ssrcs::new(entry, 1) {
+                if let Some(ssrc) = words(entry).next() {
                     take(Feedback::KeyFrame { ssrc });
                 }
-            }
-        }
-        (kind::PAYLOAD_FEEDBACK, FORMAT_APPLICATION) => {
-            if let Some(remb) = read_remb(rest) {
-                take(remb);
             }
         }
         _ => {}
@@ -231,7 +198,7 @@ fn read_reports(packet: &Packet<'_>, head_len: usize, take: &mut impl FnMut(Feed
 }
 
 fn read_report(block: &[u8]) -> Option<ReceiverReport> {
-    let mut words = Ssrcs::new(block, 6);
+    let mut words = words(block);
     let ssrc = words.next()?;
     let [fraction_lost, high, middle, low] = words.next()?.to_be_bytes();
     Some(ReceiverReport {
@@ -243,19 +210,5 @@ fn read_report(block: &[u8]) -> Option<ReceiverReport> {
         jitter: words.next()?,
         last_sr: words.next()?,
         delay_since_sr: words.next()?,
-    })
-}
-
-/// `REMB`, the number of SSRCs, an exponent of 6 bits and a mantissa of 18, the SSRCs.
-fn read_remb(rest: &[u8]) -> Option<Feedback<'_>> {
-    let (&[r, e, m, b, count, first, second, third], ssrcs) = rest.split_first_chunk::<8>()?;
-    if [r, e, m, b] != *b"REMB" {
-        return None;
-    }
-    let mantissa = u128::from(u32::from_be_bytes([0, first & 0b11, second, third]));
-    let bitrate_bps = mantissa << (first >> 2);
-    Some(Feedback::Remb {
-        bitrate_bps: u64::try_from(bitrate_bps).unwrap_or(u64::MAX),
-        ssrcs: Ssrcs::new(ssrcs, count),
     })
 }

@@ -33,13 +33,6 @@ impl Suite {
         }
     }
 
-    pub(super) const fn tag_len(&self) -> usize {
-        match self {
-            Suite::Gcm(_) => TAG_LEN,
-            Suite::Cm(_) => TAG_LEN_SHA1_80,
-        }
-    }
-
     /// Seals `buffer[start..]`. False when the lengths or the index are none of an RTP packet; then the packet may be
     /// as it was.
     #[inline]

@@ -24,12 +24,6 @@ impl Sealer {
         }
     }
 
-    /// By how many bytes a sealed RTP packet is longer.
-    #[inline]
-    pub(crate) const fn overhead(&self) -> usize {
-        self.rtp.tag_len()
-    }
-
     /// Seals the RTP packet `packet[start..]` in place and appends its tag. `header_len` is the length of its header
     /// with CSRCs and extensions, `index` its rollover counter << 16 | its sequence number.
     ///

@@ -1,30 +1,34 @@
 use std::net::SocketAddr;
 
-use madang_sfu::Transmit;
+use madang_sfu::Transmits;
 
-use super::{Grouper, SEGMENTS_MAX};
+use super::SEGMENTS_MAX;
 
 const LOCAL: &str = "127.0.0.1:7882";
 const REMOTE: &str = "127.0.0.1:5000";
 
-fn datagram(remote: &str, local: &str, length: usize) -> Transmit {
-    Transmit {
-        local: local.parse().expect("an address"),
-        remote: remote.parse().expect("an address"),
-        bytes: vec![u8::try_from(length % 251).expect("below 251"); length],
-    }
+fn put(transmits: &mut Transmits, remote: &str, local: &str, length: usize) {
+    transmits.push(
+        local.parse().expect("an address"),
+        remote.parse().expect("an address"),
+        &vec![u8::try_from(length % 251).expect("below 251"); length],
+    );
 }
 
 /// Sizes in, groups of sizes out.
 fn check(sizes: &[usize], groups: &[&[usize]]) {
-    let datagrams = sizes.iter().map(|size| datagram(REMOTE, LOCAL, *size));
-    assert_eq!(grouped(datagrams), groups);
+    let mut transmits = Transmits::default();
+    for size in sizes {
+        put(&mut transmits, REMOTE, LOCAL, *size);
+    }
+    assert_eq!(grouped(&transmits), groups);
+    transmits.clear();
+    assert!(grouped(&transmits).is_empty());
 }
 
-fn grouped(datagrams: impl Iterator<Item = Transmit>) -> Vec<Vec<usize>> {
-    let mut grouper = Grouper::new();
+fn grouped(transmits: &Transmits) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut send = |group: super::Group<'_>| {
+    super::groups(transmits, |group| {
         let segment = group.segment.unwrap_or(group.contents.len()).max(1);
         let segments: Vec<&[u8]> = group.contents.chunks(segment).collect();
         for bytes in &segments {
@@ -38,12 +42,7 @@ fn grouped(datagrams: impl Iterator<Item = Transmit>) -> Vec<Vec<usize>> {
         assert_eq!(group.count, segments.len().max(1));
         assert_eq!(group.segment.is_some(), group.count > 1);
         groups.push(segments.iter().map(|bytes| bytes.len()).collect());
-    };
-    for datagram in datagrams {
-        grouper.push(datagram, &mut send);
-    }
-    grouper.finish(&mut send);
-    grouper.finish(&mut send);
+    });
     groups
 }
 
@@ -86,14 +85,13 @@ fn a_group_stays_below_the_largest_datagram() {
 
 #[test]
 fn addresses_are_not_mixed() {
-    let mixed = [
-        datagram(REMOTE, LOCAL, 100),
-        datagram(REMOTE, LOCAL, 100),
-        datagram("127.0.0.1:5001", LOCAL, 100),
-        datagram("127.0.0.1:5001", "127.0.0.2:7882", 100),
-        datagram(REMOTE, LOCAL, 100),
-    ];
-    let groups = grouped(mixed.into_iter());
+    let mut mixed = Transmits::default();
+    put(&mut mixed, REMOTE, LOCAL, 100);
+    put(&mut mixed, REMOTE, LOCAL, 100);
+    put(&mut mixed, "127.0.0.1:5001", LOCAL, 100);
+    put(&mut mixed, "127.0.0.1:5001", "127.0.0.2:7882", 100);
+    put(&mut mixed, REMOTE, LOCAL, 100);
+    let groups = grouped(&mixed);
     assert_eq!(groups, [vec![100; 2], vec![100], vec![100], vec![100]]);
 }
 
@@ -103,9 +101,9 @@ fn a_group_names_where_from_and_where_to() {
         REMOTE.parse().expect("an address"),
         LOCAL.parse().expect("an address"),
     );
-    let mut grouper = Grouper::new();
+    let mut one = Transmits::default();
+    put(&mut one, REMOTE, LOCAL, 9);
     let mut seen = Vec::new();
-    grouper.push(datagram(REMOTE, LOCAL, 9), |_| {});
-    grouper.finish(|group| seen.push((group.remote, group.local)));
+    super::groups(&one, |group| seen.push((group.remote, group.local)));
     assert_eq!(seen, [(remote, local)]);
 }

@@ -1,3 +1,4 @@
+use crate::connection::egress::Ssrcs;
 use std::collections::BTreeMap;
 
 use super::{Flow, Opus, SectionText, Sending, read, write};
@@ -138,7 +139,10 @@ fn text(only: Option<Codec>, order: &[(u8, &str)]) -> String {
     let sending = Sending {
         stream_id: "stream".to_owned(),
         track_id: "track".to_owned(),
-        ssrc: None,
+        ssrcs: Ssrcs {
+            main: 7,
+            repair: Some(8),
+        },
     };
     let sections = BTreeMap::from([
         ("a".to_owned(), audio),
@@ -154,8 +158,9 @@ fn our_text_has_our_credentials_and_the_tracks_names() {
     assert_eq!(text.matches("a=ice-ufrag:ours\r\n").count(), 2);
     assert!(text.contains("typ host network-cost 1\r\na=end-of-candidates\r\n"));
     assert!(text.contains("a=fmtp:111 minptime=10;usedtx=1\r\n"));
-    assert!(text.contains("a=msid:stream track\r\na=ssrc-group:FID 5 6\r\n"));
-    assert!(text.contains("a=ssrc:6 msid:stream track\r\n"));
+    assert!(text.contains("a=msid:stream track\r\na=ssrc-group:FID 7 8\r\n"));
+    assert!(!text.contains("a=ssrc:5") && !text.contains("FID 5 6"));
+    assert!(text.contains("a=ssrc:8 msid:stream track\r\n"));
 }
 
 #[test]

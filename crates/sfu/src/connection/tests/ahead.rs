@@ -1,6 +1,6 @@
 use str0m::media::{Direction, MediaKind as RtcKind};
 
-use super::pair::{Adds, Pair, Round, down, options, section, ssrcs};
+use super::pair::{Adds, Pair, Round, down, options, section, source, ssrcs};
 use crate::api::{Codec, MediaKind, Offerer};
 use crate::connection::{DownKey, DownPacket, Extensions, Vp8Rewrite};
 
@@ -135,7 +135,7 @@ fn picture_ids_go_on_too() {
     pair.run_ms(500);
     let write = |pair: &mut Pair, key, seq, ids| {
         // X; I, L, T and K; a long picture id; TL0PICIDX; TID and KEYIDX; VP8.
-        let payload = [0x90, 0xf0, 0x92, 0x34, 5, 0x43, 0xaa].as_slice().into();
+        let payload = [0x90, 0xf0, 0x92, 0x34, 5, 0x43, 0xaa];
         let (picture_id, tl0_pic_idx, key_idx) = ids;
         let written = pair.server.write(
             key,
@@ -145,6 +145,7 @@ fn picture_ids_go_on_too() {
                 time: 1,
                 marker: true,
                 payload: &payload,
+                source: source(seq),
                 extensions: &Extensions::default(),
                 captured: pair.now.instant,
                 nackable: true,
@@ -155,6 +156,7 @@ fn picture_ids_go_on_too() {
                 }),
                 descriptor: None,
             },
+            &mut pair.out,
         );
         pair.server.handle_timeout(pair.now);
         pair.run_ms(20);

@@ -4,9 +4,9 @@ use std::time::Duration;
 use str0m::media::{Direction, MediaKind as RtcKind};
 use str0m::rtp::ExtensionValues;
 
-use super::pair::{Adds, Pair, down, options, section, ssrcs};
+use super::pair::{Adds, Pair, down, options, section, source, ssrcs};
 use crate::api::{Codec, MediaKind, Offerer, Refusal, TrackId};
-use crate::connection::{DownPacket, Extensions, Output, Vp8Rewrite};
+use crate::connection::{DownPacket, Extensions, Output, Said, Vp8Rewrite};
 
 fn receivers(audio: usize, video: usize) -> Adds {
     let audio = std::iter::repeat_n((RtcKind::Audio, Direction::RecvOnly), audio);
@@ -65,12 +65,12 @@ fn what_is_published_comes_out_with_section_and_encoding() {
     };
     pair.run_ms(500);
     for seq in 1..=5 {
-        let level = Extensions::from_audio_level(-42, Some(true)).0;
+        let level = Extensions::default().with_audio_level(0x80 | 42).values();
         pair.client.write(audio, None, seq, level, b"sound");
         for rid in ["q", "h", "f"] {
             let mut values = Extensions::default()
                 .with_descriptor(Arc::from([7_u8; 40]))
-                .0;
+                .values();
             values.transport_cc = Some(9);
             pair.client
                 .write(video, Some(rid), seq, values, rid.as_bytes());
@@ -86,7 +86,7 @@ fn what_is_published_comes_out_with_section_and_encoding() {
     assert_eq!(sound[0].codec, Codec::Opus);
     assert_eq!(sound[0].rid, None);
     assert_eq!(&*sound[0].payload, b"sound");
-    assert_eq!(sound[0].extensions.audio_level(), Some((-42, Some(true))));
+    assert_eq!(sound[0].extensions.audio_level(), Some(-42));
     let seqs: Vec<u64> = sound.iter().map(|packet| packet.seq).collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5]);
     for rid in ["q", "h", "f"] {
@@ -102,9 +102,6 @@ fn what_is_published_comes_out_with_section_and_encoding() {
             assert!(packet.marker);
             let descriptor = packet.extensions.dependency_descriptor();
             assert_eq!(descriptor.map(|bytes: &Arc<[u8]>| bytes.len()), Some(40));
-            assert_eq!(packet.extensions.0.mid, None);
-            assert_eq!(packet.extensions.0.rid, None);
-            assert_eq!(packet.extensions.0.transport_cc, None);
         }
     }
 
@@ -385,7 +382,7 @@ fn picture_ids_and_descriptors_are_replaced() {
     pair.negotiate(&receivers(0, 1));
     pair.run_ms(500);
     // X; I, L, T and K; a long picture id; TL0PICIDX; TID and KEYIDX; VP8.
-    let payload: Arc<[u8]> = Arc::from([0x90, 0xf0, 0x92, 0x34, 5, 0x43, 0xaa].as_slice());
+    let payload = [0x90, 0xf0, 0x92, 0x34, 5, 0x43, 0xaa];
     let extensions = Extensions::default().with_descriptor(Arc::from([1_u8; 9]));
     assert!(pair.server.write(
         key,
@@ -395,6 +392,7 @@ fn picture_ids_and_descriptors_are_replaced() {
             time: 1,
             marker: false,
             payload: &payload,
+            source: source(1),
             extensions: &extensions,
             captured: pair.now.instant,
             nackable: true,
@@ -405,12 +403,13 @@ fn picture_ids_and_descriptors_are_replaced() {
             }),
             descriptor: Some(Arc::from([2_u8; 60])),
         },
+        &mut pair.out,
     ));
     pair.server.handle_timeout(pair.now);
     pair.run_ms(50);
     let packet = &pair.client.packets[0];
     assert_eq!(&*packet.payload, [0x90, 0xf0, 0x81, 0x02, 9, 0x41, 0xaa]);
-    let got = Extensions(packet.header.ext_vals.clone());
+    let got = Extensions::forwarded(&packet.header.ext_vals);
     assert_eq!(
         got.dependency_descriptor()
             .map(|bytes: &Arc<[u8]>| bytes.to_vec()),
@@ -435,7 +434,9 @@ fn the_client_asks_for_a_keyframe() {
     stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
     pair.run_ms(50);
     assert_eq!(
-        pair.count(|output| matches!(output, Output::KeyframeWanted(asked) if *asked == key)),
+        pair.count(
+            |output| matches!(output, Output::OfTrack(asked, Said::KeyframeWanted) if *asked == key)
+        ),
         1
     );
 }

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +17,12 @@ use crate::api::{
 };
 use crate::connection::extensions::{DESCRIPTOR_URI, DescriptorSerializer};
 use crate::connection::{
-    Connection, DownKey, DownPacket, DownTrack, Extensions, Output, RemoteSection, Report, Shared,
-    UpPacket,
+    Connection, DownKey, DownPacket, DownTrack, Extensions, Output, RemoteSection, Report, Said,
+    Shared, Source, UpPacket,
 };
 use crate::io::Slot;
 use crate::ufrag::Credentials;
-use crate::{Config, Transmit};
+use crate::{Config, Transmits};
 
 pub(super) const SLOT: Slot = Slot(0x1234);
 pub(super) const SHARD: ShardId = ShardId(3);
@@ -263,7 +263,7 @@ mod pick {
 
     pub(super) fn ready(output: &Output) -> Option<DownKey> {
         match output {
-            Output::Ready(key) => Some(*key),
+            Output::OfTrack(key, super::Said::Ready) => Some(*key),
             _ => None,
         }
     }
@@ -323,6 +323,12 @@ pub(super) struct Pair {
     /// Every so many-th datagram to the client is lost.
     pub(super) lose_every: Option<u32>,
     datagrams: u32,
+    /// What is missed stays missed.
+    pub(super) unrepaired: bool,
+    /// Written, and not carried yet.
+    pub(super) out: Transmits,
+    /// What was written, to be found when the client misses it.
+    history: BTreeMap<u32, (Arc<[u8]>, Extensions)>,
 }
 
 impl Pair {
@@ -346,6 +352,9 @@ impl Pair {
             cut: false,
             lose_every: None,
             datagrams: 0,
+            unrepaired: false,
+            out: Transmits::default(),
+            history: BTreeMap::new(),
         }
     }
 
@@ -396,14 +405,24 @@ impl Pair {
                         .handle_packet(self.now, self.client.address, to, &bytes);
                 }
             }
-            let mut transmits = VecDeque::new();
+            let mut transmits = std::mem::take(&mut self.out);
             while let Some(output) = self.server.poll(self.now, &mut transmits) {
                 silent = false;
+                if let Output::OfTrack(key, Said::Missed(packets)) = &output
+                    && !self.unrepaired
+                {
+                    for sent in packets {
+                        let (payload, extensions) = &self.history[&sent.source().seq];
+                        self.server
+                            .resend(*key, sent, payload, extensions, &mut transmits);
+                    }
+                }
                 self.said.push(output);
             }
-            for transmit in transmits {
+            for transmit in transmits.all() {
                 silent = false;
-                self.carry(&transmit);
+                let bytes = transmits.bytes(std::slice::from_ref(transmit));
+                self.carry(transmit.local, transmit.remote, bytes);
             }
             if silent {
                 return;
@@ -411,22 +430,16 @@ impl Pair {
         }
     }
 
-    fn carry(&mut self, transmit: &Transmit) {
-        assert_eq!(transmit.local, address("10.0.0.1:7000"));
+    fn carry(&mut self, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+        assert_eq!(local, address("10.0.0.1:7000"));
         self.datagrams += 1;
         let lost = self
             .lose_every
             .is_some_and(|every| self.datagrams.is_multiple_of(every));
-        if self.cut || lost || transmit.remote != self.client.address {
+        if self.cut || lost || remote != self.client.address {
             return;
         }
-        let received = Receive::new(
-            Protocol::Udp,
-            transmit.local,
-            transmit.remote,
-            &transmit.bytes,
-        )
-        .expect("a good datagram");
+        let received = Receive::new(Protocol::Udp, local, remote, bytes).expect("a good datagram");
         self.client
             .rtc
             .handle_input(Input::Receive(self.now.instant, received))
@@ -509,7 +522,9 @@ impl Pair {
         payload: &[u8],
         extensions: &Extensions,
     ) -> bool {
-        let payload: Arc<[u8]> = Arc::from(payload);
+        let source = source(seq);
+        self.history
+            .insert(source.seq, (Arc::from(payload), extensions.clone()));
         let written = self.server.write(
             key,
             &DownPacket {
@@ -517,16 +532,25 @@ impl Pair {
                 seq,
                 time: u32::try_from(seq * 3000 % (1 << 32)).expect("in range"),
                 marker: true,
-                payload: &payload,
+                payload,
+                source,
                 extensions,
                 captured: self.now.instant,
                 nackable: true,
                 vp8: None,
                 descriptor: None,
             },
+            &mut self.out,
         );
         self.server.handle_timeout(self.now);
         written
+    }
+}
+
+pub(super) fn source(seq: u64) -> Source {
+    Source {
+        encoding: 0,
+        seq: u32::try_from(seq % (1 << 32)).expect("in range"),
     }
 }
 

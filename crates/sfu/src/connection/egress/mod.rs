@@ -1,0 +1,368 @@
+//! Media to the client. str0m has no part in it: packets are written, sealed and recorded here, so that a viewer costs a few
+//! cache lines and not a whole connection; what the client reports of them is read here, too. SSRCs of ours are never
+//! known to str0m, so what it seals with the same keys (its own reports) never shares a nonce with us.
+
+mod header;
+mod keys;
+mod sent;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod vp8;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use str0m::Rtc;
+use str0m::media::Mid;
+
+use super::codecs::Payloads;
+use super::extensions::ntp_of_unix;
+use super::sections::Binding;
+use super::types::{DownKey, DownPacket, Output, Said, Vp8Rewrite};
+use super::{Connection, Extensions};
+use crate::Transmits;
+use crate::api::MediaKind;
+use crate::rtcp::{self, Feedback};
+use crate::srtp::{Opener, Sealer};
+
+pub(super) use keys::{KeySlot, provider, with_slot};
+pub(crate) use sent::{REPAIR_AGE_MAX_MS, Sent};
+pub(super) use stream::{Ssrcs, Stream};
+
+/// Between sender reports (RFC 3550 §6.2 allows less than 5 s; browsers send one a second for video).
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// The first one comes soon: before it the client cannot put sound and picture together.
+const REPORT_FIRST: Duration = Duration::from_millis(100);
+/// A compound packet that is longer is sent as it is.
+const REPORT_BYTES_MAX: usize = 1_100;
+/// STUN attribute (RFC 8445 §7.1.2).
+const USE_CANDIDATE: u16 = 0x0025;
+const STUN_HEADER_BYTES: usize = 20;
+/// First bytes of STUN (RFC 7983 §7).
+const STUN_FIRST_BYTE_MAX: u8 = 3;
+/// Of RTCP, where RTP has its marker and payload type (RFC 5761 §4).
+const RTCP_TYPES: std::ops::RangeInclusive<u8> = 192..=223;
+/// Feedback that no receiver knows, so that each ignores it.
+const PATH_PROBE: &[u8] = b"path";
+
+/// Which of the client's addresses is sent to, from which of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Path {
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+#[derive(Debug)]
+pub(super) struct Egress {
+    keys: KeySlot,
+    sealer: Option<Sealer>,
+    opener: Option<Opener>,
+    path: Option<Path>,
+    epoch: Instant,
+    report_due: Option<Instant>,
+    /// The owner must look at the deadline again.
+    woken: bool,
+    round_trip: Option<Duration>,
+    plain: Vec<u8>,
+}
+
+/// All that a stream needs to send.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    sealer: &'a Sealer,
+    path: Path,
+    now: Instant,
+    now_ms: u32,
+}
+
+impl Egress {
+    pub(super) fn new(keys: KeySlot, now: Instant) -> Self {
+        Self {
+            keys,
+            sealer: None,
+            opener: None,
+            path: None,
+            epoch: now,
+            report_due: None,
+            woken: false,
+            round_trip: None,
+            plain: Vec::new(),
+        }
+    }
+
+    /// The handshake is done.
+    pub(super) fn connected(&mut self) {
+        let Some(keys) = self.keys.take() else {
+            tracing::error!("a handshake without usable keys: no media can be sent");
+            return;
+        };
+        let (sealer, opener) = keys.split();
+        self.sealer = Some(sealer);
+        self.opener = Some(opener);
+    }
+
+    /// str0m sends all but its checks where the client wants media.
+    pub(super) fn observe(&mut self, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+        if bytes
+            .first()
+            .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
+        {
+            self.path = Some(Path { local, remote });
+        }
+    }
+
+    /// Does the client ask, with this check, for another path than the one in use?
+    pub(super) fn is_moving(&self, local: SocketAddr, remote: SocketAddr, check: &[u8]) -> bool {
+        self.sealer.is_some() && self.path != Some(Path { local, remote }) && nominates(check)
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.report_due
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    pub(super) fn take_woken(&mut self) -> bool {
+        std::mem::take(&mut self.woken)
+    }
+
+    fn now_ms(&self, now: Instant) -> u32 {
+        let passed = now.saturating_duration_since(self.epoch).as_millis();
+        // Wraps after 49 days; only differences are looked at.
+        (passed & u128::from(u32::MAX)) as u32
+    }
+
+    fn way(&self, now: Instant) -> Option<Way<'_>> {
+        Some(Way {
+            sealer: self.sealer.as_ref()?,
+            path: self.path?,
+            now,
+            now_ms: self.now_ms(now),
+        })
+    }
+}
+
+impl Connection {
+    /// Packets of one batch come one after the other, so that they can share a system call. False: it cannot be sent.
+    pub(crate) fn write(
+        &mut self,
+        key: DownKey,
+        packet: &DownPacket<'_>,
+        out: &mut Transmits,
+    ) -> bool {
+        let Some(way) = self.egress.way(self.now) else {
+            return false;
+        };
+        let binding = self.sections.downs.get_mut(&key);
+        let Some(binding) = binding.and_then(|down| down.binding.as_mut()) else {
+            return false;
+        };
+        if !binding.ready {
+            return false;
+        }
+        let written = match &mut binding.splice {
+            None => binding.stream.write(packet, &way, out),
+            Some(splice) => match splice.apply(packet) {
+                Some(packet) => binding.stream.write(&packet, &way, out),
+                None => false,
+            },
+        };
+        if written && self.egress.report_due.is_none() {
+            self.egress.report_due = Some(self.now + REPORT_FIRST);
+            self.egress.woken = true;
+        }
+        written
+    }
+
+    /// Once more. False: there is no room for it, or nowhere to send it.
+    pub(crate) fn resend(
+        &mut self,
+        key: DownKey,
+        sent: &Sent,
+        payload: &[u8],
+        extensions: &Extensions,
+        out: &mut Transmits,
+    ) -> bool {
+        let Some(way) = self.egress.way(self.now) else {
+            return false;
+        };
+        let binding = self.sections.downs.get_mut(&key);
+        binding
+            .and_then(|down| down.binding.as_mut())
+            .is_some_and(|binding| binding.stream.resend(sent, payload, extensions, &way, out))
+    }
+
+    /// What the client says of what we send: str0m, which gets it as well, knows nothing of it.
+    pub(super) fn read_feedback(&mut self, datagram: &[u8]) {
+        let Some(opener) = &mut self.egress.opener else {
+            return;
+        };
+        let mut plain = std::mem::take(&mut self.egress.plain);
+        if opener.open_rtcp(datagram, &mut plain) {
+            rtcp::read(&plain, &mut |feedback| self.take_feedback(&feedback));
+        }
+        self.egress.plain = plain;
+    }
+
+    fn take_feedback(&mut self, feedback: &Feedback<'_>) {
+        let ssrc = match feedback {
+            Feedback::Nack { ssrc, .. } | Feedback::KeyFrame { ssrc } => *ssrc,
+            Feedback::Report(report) => report.ssrc,
+        };
+        let now_ms = self.egress.now_ms(self.now);
+        let ours = self.sections.downs.iter_mut().find_map(|(key, down)| {
+            let stream = &mut down.binding.as_mut()?.stream;
+            (stream.ssrcs().main == ssrc).then_some((*key, stream))
+        });
+        let Some((key, stream)) = ours else {
+            return;
+        };
+        match feedback {
+            Feedback::Nack { lost, .. } => {
+                let packets = stream.missed(lost.clone(), now_ms, self.egress.round_trip);
+                if !packets.is_empty() {
+                    self.outputs
+                        .push_back(Output::OfTrack(key, Said::Missed(packets)));
+                }
+            }
+            Feedback::KeyFrame { .. } => self
+                .outputs
+                .push_back(Output::OfTrack(key, Said::KeyframeWanted)),
+            Feedback::Report(report) => {
+                stream.lost(f32::from(report.fraction_lost) / 256.0);
+                let middle = ((self.ntp() >> 16) & u64::from(u32::MAX)) as u32;
+                let round_trip = rtcp::round_trip(report.last_sr, report.delay_since_sr, middle);
+                self.egress.round_trip = round_trip.or(self.egress.round_trip);
+            }
+        }
+    }
+
+    /// Asks str0m to send something, which shows where the client wants media now.
+    pub(super) fn probe_path(&mut self) {
+        let mut api = self.rtc.direct_api();
+        let nobody = api.new_ssrc();
+        api.send_app_specific_feedback(nobody, nobody, PATH_PROBE);
+        self.drained = false;
+    }
+
+    /// Tells of all streams that have sent something since.
+    pub(super) fn send_reports(&mut self, out: &mut Transmits) {
+        self.egress.report_due = None;
+        let ntp = self.ntp();
+        let (Some(sealer), Some(path)) = (&mut self.egress.sealer, self.egress.path) else {
+            return;
+        };
+        let mut reported = false;
+        let mut start = out.begin();
+        for down in self.sections.downs.values_mut() {
+            let Some(binding) = &mut down.binding else {
+                continue;
+            };
+            let entry = self.sections.entries.get(&binding.mid);
+            let ahead = entry.and_then(|entry| entry.ahead.as_ref());
+            let name = ahead.map_or(&down.track.stream_id, |ahead| &ahead.sending().stream_id);
+            let bytes = out.bytes_mut();
+            binding.stream.report(bytes, self.now, ntp, name);
+            if bytes.len() - start > REPORT_BYTES_MAX {
+                if sealer.seal_rtcp(bytes, start) {
+                    out.commit(path.local, path.remote, start);
+                    reported = true;
+                }
+                start = out.begin();
+            }
+        }
+        let bytes = out.bytes_mut();
+        if bytes.len() > start && sealer.seal_rtcp(bytes, start) {
+            out.commit(path.local, path.remote, start);
+            reported = true;
+        }
+        // Where nothing was sent, the next packet sets it.
+        self.egress.report_due = reported.then_some(self.now + REPORT_INTERVAL);
+    }
+
+    /// For the report of the last seconds.
+    pub(super) fn count_downs(&mut self) {
+        for down in self.sections.downs.values_mut() {
+            if let Some(binding) = &mut down.binding {
+                let (packets, lost) = binding.stream.take_counts();
+                self.meter.down(packets, lost);
+            }
+        }
+        self.meter.round_trip(self.egress.round_trip());
+    }
+
+    fn ntp(&self) -> u64 {
+        ntp_of_unix(self.wall)
+    }
+}
+
+/// New SSRCs for every track, also on a section that had some: libwebrtc decodes, but does not show, a track that
+/// comes with an SSRC it knows from an earlier one.
+pub(super) fn fresh_ssrcs(rtc: &mut Rtc, kind: MediaKind) -> Ssrcs {
+    let api = rtc.direct_api();
+    Ssrcs {
+        main: *api.new_ssrc(),
+        repair: (kind == MediaKind::Video).then(|| *api.new_ssrc()),
+    }
+}
+
+/// str0m makes a stream for whatever could send; it would report of it for ever.
+pub(super) fn silence(rtc: &mut Rtc, mid: Mid) {
+    let mut api = rtc.direct_api();
+    let made = api.stream_tx_by_mid(mid, None).map(|stream| stream.ssrc());
+    if let Some(made) = made {
+        api.remove_stream_tx(made);
+    }
+}
+
+/// What is needed to send on the section. None: it is not there.
+pub(super) fn stream(rtc: &Rtc, mid: Mid, ssrcs: Ssrcs, payloads: Payloads) -> Option<Stream> {
+    let media = rtc.media(mid)?;
+    Some(Stream::new(mid, ssrcs, payloads, media.remote_extmap()))
+}
+
+pub(super) fn binding(mid: Mid, stream: Stream) -> Binding {
+    Binding {
+        mid,
+        stream,
+        ready: false,
+        negotiated: false,
+        splice: None,
+    }
+}
+
+/// The newest block (RFC 2198 §3).
+pub(super) fn red_primary(payload: &[u8]) -> Option<&[u8]> {
+    let mut headers = payload;
+    let mut skipped = 0;
+    loop {
+        let (first, rest) = headers.split_first()?;
+        if first & 0x80 == 0 {
+            return rest.get(skipped..).filter(|primary| !primary.is_empty());
+        }
+        let length = u16::from_be_bytes([*rest.get(1)? & 0x03, *rest.get(2)?]);
+        skipped += usize::from(length);
+        headers = rest.get(3..)?;
+    }
+}
+
+/// RTCP among what is not STUN.
+pub(super) fn is_rtcp(bytes: &[u8]) -> bool {
+    matches!(bytes, [128..=191, kind, ..] if RTCP_TYPES.contains(kind))
+}
+
+/// Has the check the attribute? It was authenticated before.
+fn nominates(check: &[u8]) -> bool {
+    let mut attributes = check.get(STUN_HEADER_BYTES..).unwrap_or_default();
+    while let [a, b, c, d, rest @ ..] = attributes {
+        if u16::from_be_bytes([*a, *b]) == USE_CANDIDATE {
+            return true;
+        }
+        let length = usize::from(u16::from_be_bytes([*c, *d])).next_multiple_of(4);
+        attributes = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
