@@ -272,6 +272,7 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
     let counters = &mut *cx.counters;
     let out = &mut cx.out.transmits;
     let woken = entry.guard(|connection| {
+        let mut writer = connection.writer(key);
         for packet in packets {
             let rewrite = match forwarder.forward(packet) {
                 Verdict::Send(rewrite) => rewrite,
@@ -300,7 +301,8 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
                 vp8: rewrite.vp8,
                 descriptor: rewrite.descriptor,
             };
-            if connection.write(key, &down, out) {
+            let writer = writer.as_mut();
+            if writer.is_some_and(|writer| writer.write(&down, out)) {
                 counters.rtp_out += 1;
                 counters.datagrams_out += 1;
                 counters.rtp_out_bytes += u64::try_from(packet.payload.len()).unwrap_or(0);

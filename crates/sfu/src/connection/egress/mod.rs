@@ -67,6 +67,34 @@ pub(super) struct Egress {
     plain: Vec<u8>,
 }
 
+/// Writes one track's packets for the client, one after the other, so that they can share a system call.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    way: Way<'a>,
+    binding: &'a mut Binding,
+    report_due: &'a mut Option<Instant>,
+    woken: &'a mut bool,
+}
+
+impl Writer<'_> {
+    /// False: it cannot be sent.
+    pub(crate) fn write(&mut self, packet: &DownPacket<'_>, out: &mut Transmits) -> bool {
+        let stream = &mut self.binding.stream;
+        let written = match &mut self.binding.splice {
+            None => stream.write(packet, &self.way, out),
+            Some(splice) => match splice.apply(packet) {
+                Some(packet) => stream.write(&packet, &self.way, out),
+                None => false,
+            },
+        };
+        if written && self.report_due.is_none() {
+            *self.report_due = Some(self.way.now + REPORT_FIRST);
+            *self.woken = true;
+        }
+        written
+    }
+}
+
 /// All that a stream needs to send.
 #[derive(Debug)]
 pub(super) struct Way<'a> {
@@ -130,9 +158,12 @@ impl Egress {
     }
 
     fn now_ms(&self, now: Instant) -> u32 {
-        let passed = now.saturating_duration_since(self.epoch).as_millis();
+        let passed = now.saturating_duration_since(self.epoch);
         // Wraps after 49 days; only differences are looked at.
-        (passed & u128::from(u32::MAX)) as u32
+        let seconds = (passed.as_secs() & u64::from(u32::MAX)) as u32;
+        seconds
+            .wrapping_mul(1_000)
+            .wrapping_add(passed.subsec_millis())
     }
 
     fn way(&self, now: Instant) -> Option<Way<'_>> {
@@ -146,35 +177,33 @@ impl Egress {
 }
 
 impl Connection {
-    /// Packets of one batch come one after the other, so that they can share a system call. False: it cannot be sent.
+    /// For the packets of one batch. None: nothing can be sent now.
+    pub(crate) fn writer(&mut self, key: DownKey) -> Option<Writer<'_>> {
+        let binding = self.sections.downs.get_mut(&key)?.binding.as_mut()?;
+        let egress = &mut self.egress;
+        let now_ms = egress.now_ms(self.now);
+        Some(Writer {
+            way: Way {
+                sealer: egress.sealer.as_ref()?,
+                path: egress.path?,
+                now: self.now,
+                now_ms,
+            },
+            binding: Some(binding).filter(|binding| binding.ready)?,
+            report_due: &mut egress.report_due,
+            woken: &mut egress.woken,
+        })
+    }
+
+    #[cfg(test)]
     pub(crate) fn write(
         &mut self,
         key: DownKey,
         packet: &DownPacket<'_>,
         out: &mut Transmits,
     ) -> bool {
-        let Some(way) = self.egress.way(self.now) else {
-            return false;
-        };
-        let binding = self.sections.downs.get_mut(&key);
-        let Some(binding) = binding.and_then(|down| down.binding.as_mut()) else {
-            return false;
-        };
-        if !binding.ready {
-            return false;
-        }
-        let written = match &mut binding.splice {
-            None => binding.stream.write(packet, &way, out),
-            Some(splice) => match splice.apply(packet) {
-                Some(packet) => binding.stream.write(&packet, &way, out),
-                None => false,
-            },
-        };
-        if written && self.egress.report_due.is_none() {
-            self.egress.report_due = Some(self.now + REPORT_FIRST);
-            self.egress.woken = true;
-        }
-        written
+        let writer = self.writer(key);
+        writer.is_some_and(|mut writer| writer.write(packet, out))
     }
 
     /// Once more. False: there is no room for it, or nowhere to send it.
