@@ -112,7 +112,7 @@ pub(super) fn sendable(payloads: &Payloads, codec: Codec) -> bool {
 #[derive(Debug)]
 pub(super) struct Down {
     pub(super) track: DownTrack,
-    pub(super) binding: Option<Binding>,
+    pub(super) binding: Option<Box<Binding>>,
 }
 
 #[derive(Debug)]
@@ -195,7 +195,7 @@ impl Sections {
         };
         if let Some(entry) = self.entries.get_mut(&binding.mid) {
             entry.carries = None;
-            give_back(entry, binding);
+            give_back(entry, *binding);
         }
         true
     }
@@ -210,7 +210,7 @@ impl Sections {
             .take()
             .and_then(|key| self.downs.get_mut(&key));
         if let Some(binding) = down.and_then(|down| down.binding.take()) {
-            give_back(entry, binding);
+            give_back(entry, *binding);
         }
     }
 
@@ -225,7 +225,7 @@ impl Sections {
             }
             entry.streams.insert(down.track.stream_id.clone());
         }
-        down.binding = Some(binding);
+        down.binding = Some(Box::new(binding));
     }
 
     /// Tracks without a section that the client could receive, in the order they came.
