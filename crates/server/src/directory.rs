@@ -9,7 +9,7 @@ use madang_sfu::api::{
     Entropy, Identity, LeaveReason, Now, PeerId, Request, RoomId, RoomInfo, RoomName, ShardId,
     ShardSet,
 };
-use madang_signalling::livekit::RoomSettings;
+use madang_signalling::room::{RoomSettings, Topology};
 use tokio::sync::mpsc;
 
 use crate::config;
@@ -31,6 +31,8 @@ pub(crate) struct Directory {
 pub(crate) struct Wish<'a> {
     pub(crate) room: &'a RoomName,
     pub(crate) identity: &'a Identity,
+    /// Which way the media of this newcomer goes.
+    pub(crate) topology: Topology,
     /// What the token says of a room that is not there yet.
     pub(crate) settings: RoomSettings,
     /// The token allows to make the room, whatever the settings of the server say.
@@ -52,6 +54,10 @@ pub(crate) enum AdmitError {
     ServerFull,
     #[error("the identity is taken")]
     Taken,
+    #[error("the members of this room connect to each other, not by way of the server")]
+    Mesh,
+    #[error("the members of this room are connected by way of the server, not to each other")]
+    Sfu,
 }
 
 /// A place in a room. Given back when dropped.
@@ -83,6 +89,9 @@ pub(crate) struct RoomView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Totals {
     pub(crate) rooms: usize,
+    /// Of these, those that are bound to it.
+    pub(crate) mesh: usize,
+    pub(crate) sfu: usize,
     pub(crate) members: usize,
     /// Sessions that have not ended, replaced ones too.
     pub(crate) seats: usize,
@@ -97,6 +106,8 @@ struct State {
 
 struct Room {
     info: Arc<RoomInfo>,
+    /// What it is bound to for life; else every door is open.
+    topology: Option<Topology>,
     members: BTreeMap<Identity, SessionHandle>,
     /// Replaced ones too, until their sessions have ended.
     seats_by_shard: Vec<u32>,
@@ -264,8 +275,14 @@ impl Directory {
 
     pub(crate) fn totals(&self) -> Totals {
         let state = self.lock();
+        let bound = |to| {
+            let rooms = state.rooms.values();
+            rooms.filter(|room| room.topology == Some(to)).count()
+        };
         Totals {
             rooms: state.rooms.len(),
+            mesh: bound(Topology::Mesh),
+            sfu: bound(Topology::Sfu),
             members: state.rooms.values().map(|room| room.members.len()).sum(),
             seats: state.seats.len(),
         }
@@ -285,7 +302,18 @@ impl Directory {
         if state.seats.len() >= seats_max {
             return Err(AdmitError::ServerFull);
         }
-        let Some(room) = state.rooms.get(wish.room) else {
+        let room = state.rooms.get(wish.room);
+        let topology = match room {
+            Some(room) => room.topology,
+            None => bound(wish.room, &wish.settings, &self.settings),
+        };
+        if let Some(other) = topology.filter(|of| *of != wish.topology) {
+            return Err(match other {
+                Topology::Mesh => AdmitError::Mesh,
+                Topology::Sfu => AdmitError::Sfu,
+            });
+        }
+        let Some(room) = room else {
             let may_create = self.settings.auto_create || wish.may_create;
             return if may_create {
                 Ok(())
@@ -382,6 +410,7 @@ impl State {
 impl Room {
     fn new(id: RoomId, name: &RoomName, making: &Making<'_>) -> Self {
         let (wanted, settings) = (making.wanted, making.settings);
+        let topology = bound(name, wanted, settings);
         let whole_s = |timeout: Duration| u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         let empty_timeout_s = wanted
             .empty_timeout_s
@@ -397,10 +426,11 @@ impl Room {
                 .departure_timeout_s
                 .unwrap_or_else(|| whole_s(settings.departure_timeout)),
         };
-        tracing::info!(room = %id, "room made");
+        tracing::info!(room = %id, ?topology, "room made");
         let kept = Duration::from_secs(empty_timeout_s.into());
         Self {
             info: Arc::new(info),
+            topology,
             members: BTreeMap::new(),
             seats_by_shard: vec![0; making.shards],
             shards: ShardSet::default(),
@@ -436,6 +466,12 @@ impl Room {
                 .collect(),
         }
     }
+}
+
+/// What a new room is bound to.
+fn bound(name: &RoomName, wanted: &RoomSettings, settings: &config::Rooms) -> Option<Topology> {
+    let by_name = || settings.topology(name.as_str());
+    wanted.topology.or_else(by_name)
 }
 
 /// What a new room is made with.

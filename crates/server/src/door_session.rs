@@ -15,7 +15,8 @@ use madang_signalling::door::{
     Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError,
 };
 use madang_signalling::kurento;
-use madang_signalling::livekit::{IDENTITY_BYTES_MAX, ROOM_NAME_BYTES_MAX, RoomSettings};
+use madang_signalling::livekit::{IDENTITY_BYTES_MAX, ROOM_NAME_BYTES_MAX};
+use madang_signalling::room::RoomSettings;
 use tokio::sync::mpsc;
 
 use crate::carrier::Carrier;
@@ -214,6 +215,7 @@ impl Running {
         let wish = Wish {
             room: &entrance.room,
             identity: &entrance.identity,
+            topology: entrance.topology,
             settings: RoomSettings::default(),
             may_create: false,
             is_exclusive: entrance.is_exclusive && !takes_over,
@@ -341,5 +343,7 @@ fn enter_error(error: AdmitError) -> EnterError {
         AdmitError::RoomFull => EnterError::RoomFull,
         AdmitError::ServerFull => EnterError::ServerFull,
         AdmitError::Taken => EnterError::Taken,
+        AdmitError::Mesh => EnterError::Mesh,
+        AdmitError::Sfu => EnterError::Sfu,
     }
 }

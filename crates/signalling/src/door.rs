@@ -12,6 +12,7 @@ use madang_sfu::api::{
 };
 
 use crate::Frame;
+use crate::room::Topology;
 
 /// Application data as plain bytes under a channel's label: what every door but the SDKs' one speaks.
 pub const FORM_PLAIN: DataForm = DataForm(0);
@@ -25,6 +26,8 @@ pub struct Place(pub u32);
 pub struct Entrance {
     pub room: RoomName,
     pub identity: Identity,
+    /// Of this door; a room may be bound to the other one.
+    pub topology: Topology,
     /// Somebody of that identity stays, and the newcomer is refused; else the newcomer takes the place.
     pub is_exclusive: bool,
     /// With a moderator's right the newcomer takes an exclusive place all the same.
@@ -62,6 +65,17 @@ pub enum EnterError {
     NotAllowed,
     #[error("the server is stopping")]
     Stopping,
+    #[error("the members of this room connect to each other, not by way of the server")]
+    Mesh,
+    #[error("the members of this room are connected by way of the server, not to each other")]
+    Sfu,
+}
+
+impl EnterError {
+    /// Whoever asked has to ask for something else; the others may pass by themselves.
+    pub(crate) fn is_own_fault(self) -> bool {
+        matches!(self, Self::NotAllowed | Self::Mesh | Self::Sfu)
+    }
 }
 
 /// Why a file was not kept.

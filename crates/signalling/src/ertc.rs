@@ -16,6 +16,7 @@ use crate::door::{
 };
 use crate::offering::{attributes, media, wordless};
 use crate::query::Query;
+use crate::room::Topology;
 
 mod message;
 
@@ -109,6 +110,7 @@ impl Ertc {
         let entrance = Entrance {
             room: RoomName::new(room),
             identity: identity.clone(),
+            topology: Topology::Mesh,
             is_exclusive: is_seated,
             takes_over: false,
             key: seat,

@@ -11,6 +11,7 @@ mod offering;
 pub mod one2many;
 pub mod peers;
 mod query;
+pub mod room;
 mod roster;
 mod sdp;
 pub mod spider;

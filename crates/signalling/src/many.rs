@@ -15,6 +15,7 @@ use crate::Frame;
 use crate::door::{Door, DoorOutput, EnterError, Entered, Entrance, Place};
 use crate::json;
 use crate::offering::{is_awaited, offered, wordless};
+use crate::room::Topology;
 use crate::roster::{Roster, tracks_of};
 
 const ROOM_DEFAULT: &str = "1234";
@@ -142,6 +143,7 @@ impl Many {
         let entrance = Entrance {
             room: RoomName::new(room),
             identity: self.identity.clone(),
+            topology: Topology::Sfu,
             is_exclusive: false,
             takes_over: false,
             key: None,

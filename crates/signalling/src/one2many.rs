@@ -18,6 +18,7 @@ use crate::door::{
 use crate::json;
 use crate::offering::{attributes, is_awaited, offered, wordless};
 use crate::query::Query;
+use crate::room::Topology;
 use crate::roster::Roster;
 use crate::sdp::Offer;
 use crate::watching::{Audience, Patience};
@@ -134,6 +135,7 @@ impl One2Many {
         let entrance = Entrance {
             room: self.room.clone(),
             identity: identity.clone(),
+            topology: Topology::Sfu,
             is_exclusive: is_presenter,
             takes_over: false,
             key: self.seat.clone().filter(|_| is_presenter),

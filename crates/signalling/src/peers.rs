@@ -16,6 +16,7 @@ use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Plac
 use crate::json::{self, Members, quoted};
 use crate::offering::{media, wordless};
 use crate::query::Query;
+use crate::room::Topology;
 
 /// How this dialect writes messages: the object that is the argument of `message`.
 pub const FORM: DataForm = DataForm(4);
@@ -162,6 +163,7 @@ impl Peers {
         let entrance = Entrance {
             room: self.room.clone(),
             identity: identity.clone(),
+            topology: Topology::Mesh,
             is_exclusive: true,
             takes_over: false,
             key: None,
@@ -395,5 +397,9 @@ fn sentence(error: EnterError, identity: &Identity) -> String {
         EnterError::RoomFull => "The room is full.".to_owned(),
         EnterError::ServerFull => "The signalling server is full.".to_owned(),
         EnterError::Stopping => "The signalling server is stopping.".to_owned(),
+        EnterError::Mesh | EnterError::Sfu => {
+            "The peers of this room are connected by way of the server, not to each other."
+                .to_owned()
+        }
     }
 }

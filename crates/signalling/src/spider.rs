@@ -18,6 +18,7 @@ use crate::door::{
 };
 use crate::offering::{attributes, offered, wordless};
 use crate::query::Query;
+use crate::room::Topology;
 use crate::roster::Roster;
 use crate::sdp::Offer;
 use crate::watching::Patience;
@@ -91,6 +92,7 @@ impl Spider {
         let entrance = Entrance {
             room: RoomName::new(&channel),
             identity: identity.clone(),
+            topology: Topology::Sfu,
             is_exclusive: role == Role::Publisher,
             takes_over: query.is_set("takeover"),
             key: None,

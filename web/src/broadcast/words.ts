@@ -9,7 +9,7 @@ export type Message =
   | { id: 'viewers'; count: number };
 
 /** Why it does not go on. `again`: it is worth another try at once. */
-export type Refusal = 'busy' | 'elsewhere' | 'not_allowed' | 'full' | 'room_missing' | 'removed' | 'closed' | 'again' | 'other';
+export type Refusal = 'busy' | 'elsewhere' | 'not_allowed' | 'full' | 'room_missing' | 'wrong_room' | 'removed' | 'closed' | 'again' | 'other';
 
 const REFUSALS = new Map<string, Refusal>([
   ['Another user is currently acting as presenter. Try again later ...', 'busy'],
@@ -17,6 +17,7 @@ const REFUSALS = new Map<string, Refusal>([
   ['not allowed', 'not_allowed'],
   ['not allowed by the token', 'not_allowed'],
   ['requested room does not exist', 'room_missing'],
+  ['the members of this room connect to each other, not by way of the server', 'wrong_room'],
   ['room is full', 'full'],
   ['server is full', 'full'],
   ['removed by a moderator', 'removed'],

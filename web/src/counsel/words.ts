@@ -90,7 +90,7 @@ function isPicture(value: unknown): value is Picture {
 }
 
 /** The end of a stay that the page cannot mend. */
-export type Refusal = 'seat_taken' | 'elsewhere' | 'not_allowed' | 'full' | 'removed' | 'closed' | 'room_missing';
+export type Refusal = 'seat_taken' | 'elsewhere' | 'not_allowed' | 'full' | 'removed' | 'closed' | 'room_missing' | 'wrong_room';
 export type PictureTrouble = 'too_large' | 'kind' | 'store_full' | 'too_many';
 
 const REFUSALS = new Map<string, Refusal>(Object.entries<Refusal>({
@@ -101,6 +101,7 @@ const REFUSALS = new Map<string, Refusal>(Object.entries<Refusal>({
   // Who may say nothing can hold no session.
   'not allowed by the token': 'not_allowed',
   'requested room does not exist': 'room_missing',
+  'the members of this room are connected by way of the server, not to each other': 'wrong_room',
   'room is full': 'full',
   'server is full': 'full',
   'removed by a moderator': 'removed',

@@ -26,6 +26,7 @@ describe('endingOfFailure', () => {
     expect(endingOfFailure({ kind: 'not_allowed', status: 401, message: 'no permissions to access the room' })).toBe('token_refused');
     expect(endingOfFailure({ kind: 'not_allowed', status: 404, message: 'requested room does not exist' })).toBe('room_missing');
     expect(endingOfFailure({ kind: 'not_allowed', status: 403, message: 'room is full' })).toBe('room_full');
+    expect(endingOfFailure({ kind: 'not_allowed', status: 403, message: 'the members of this room connect to each other, not by way of the server' })).toBe('room_mesh');
     expect(endingOfFailure({ kind: 'not_allowed', status: 401, message: 'invalid token: the token is not valid yet' })).toBe('token_early');
     expect(endingOfFailure({ kind: 'internal', status: 503, message: 'the server is stopping' })).toBe('server_shutdown');
     expect(endingOfFailure({ kind: 'internal', status: 500, message: '' })).toBe('unreachable');

@@ -9,6 +9,7 @@ export type Ending =
   | 'wrong_address'
   | 'room_missing'
   | 'room_full'
+  | 'room_mesh'
   | 'removed'
   | 'duplicate'
   | 'room_deleted'
@@ -57,6 +58,7 @@ export function endingOfFailure(failure: ConnectFailure): Ending {
   if (kind === 'unsupported') return 'unsupported';
   if (kind === 'leave') return endingOfReason(failure.reason);
   if (/(room|join)[ _](is[ _])?full|max(imum)?[ _-]participants|capacity/i.test(message)) return 'room_full';
+  if (/members of this room connect to each other/i.test(message)) return 'room_mesh';
   if (/requested room does not exist/i.test(message)) return 'room_missing';
   if (/expired|"?exp"? claim/i.test(message)) return 'token_expired';
   if (/not valid yet|"?nbf"? claim|not yet valid/i.test(message)) return 'token_early';

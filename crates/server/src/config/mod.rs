@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use madang_signalling::room::Topology;
 use serde::Deserialize;
 
 pub use document::{commented_toml, markdown};
@@ -59,6 +60,8 @@ pub struct Rooms {
     pub departure_timeout: Duration,
     pub peers_max: Option<u32>,
     pub peers_per_shard: u32,
+    pub mesh: Vec<String>,
+    pub sfu: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -187,7 +190,7 @@ impl Config {
             announce: raw.announce.unwrap_or_default(),
             dev,
             keys,
-            rooms: Rooms::resolve(&raw.rooms)?,
+            rooms: Rooms::resolve(raw.rooms)?,
             limits: Limits {
                 sessions_max: positive(
                     "limits.sessions_max",
@@ -232,14 +235,43 @@ impl Config {
 }
 
 impl Rooms {
-    fn resolve(raw: &raw::Rooms) -> Result<Self, ConfigError> {
+    fn resolve(raw: raw::Rooms) -> Result<Self, ConfigError> {
+        let (mesh, sfu) = (raw.mesh.unwrap_or_default(), raw.sfu.unwrap_or_default());
+        if let Some(both) = mesh.iter().find(|name| sfu.contains(name)) {
+            return Err(ConfigError::Value {
+                key: "rooms.mesh",
+                message: format!("{both:?} is in rooms.sfu, too"),
+            });
+        }
         Ok(Self {
             auto_create: raw.auto_create.unwrap_or(true),
             empty_timeout: Duration::from_secs(raw.empty_timeout_s.unwrap_or(300).into()),
             departure_timeout: Duration::from_secs(raw.departure_timeout_s.unwrap_or(20).into()),
             peers_max: limit(raw.peers_max, 0),
             peers_per_shard: positive("rooms.peers_per_shard", raw.peers_per_shard.unwrap_or(500))?,
+            mesh,
+            sfu,
         })
+    }
+
+    /// What a room of that name is bound to, unless whoever makes it says otherwise.
+    pub(crate) fn topology(&self, name: &str) -> Option<Topology> {
+        let length = |names: &[String]| names.iter().filter_map(|of| fitting(of, name)).max();
+        let (mesh, sfu) = (length(&self.mesh), length(&self.sfu));
+        match mesh.max(sfu) {
+            None => None,
+            longest if longest == mesh => Some(Topology::Mesh),
+            Some(_) => Some(Topology::Sfu),
+        }
+    }
+}
+
+/// How well a name of the settings fits: exactly, or as the beginning of others.
+fn fitting(of: &str, name: &str) -> Option<usize> {
+    match of.strip_suffix('*') {
+        Some(start) => name.starts_with(start).then_some(of.len()),
+        // Nothing fits better.
+        None => (of == name).then_some(usize::MAX),
     }
 }
 

@@ -120,6 +120,10 @@ section!(
             "Members of a room at one time, unless the room has a limit of its own. 0: no limit.";
         peers_per_shard: u32, Plain, "500", "500",
             "Members of one room that a shard takes before the room spills over to the next.";
+        mesh: Vec<String>, List, "[]", "[\"counsel-*\"]",
+            "Rooms whose members connect to each other: other doors are closed there. `*` at the end stands for any end; where several names fit, the longest decides. Rooms in neither list are open to both kinds.";
+        sfu: Vec<String>, List, "[]", "[\"stage\", \"class-*\"]",
+            "Rooms whose media goes through the server: doors of the other kind are closed there.";
     }
 );
 

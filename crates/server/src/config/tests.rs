@@ -160,3 +160,16 @@ fn the_documentation_is_up_to_date() {
         "docs/config.md is old. remedy: cargo run -p madang -- config --markdown > docs/config.md"
     );
 }
+
+#[test]
+fn rooms_are_bound_by_name() {
+    let config = from_file("rooms.mesh = [\"a*\"]\nrooms.sfu = [\"ab\", \"*\"]").expect("valid");
+    let of = |name| config.rooms.topology(name);
+    assert_eq!(of("abc"), Some(Topology::Mesh));
+    assert_eq!(of("ab"), Some(Topology::Sfu));
+    assert_eq!(of("b"), Some(Topology::Sfu));
+    check_error(
+        from_file("rooms.mesh = [\"a\"]\nrooms.sfu = [\"a\"]"),
+        &["rooms.mesh", "\"a\" is in rooms.sfu, too"],
+    );
+}

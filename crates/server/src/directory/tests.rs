@@ -49,6 +49,7 @@ fn wish<'a>(room: &'a RoomName, identity: &'a Identity) -> Wish<'a> {
     Wish {
         room,
         identity,
+        topology: Topology::Sfu,
         settings: RoomSettings::default(),
         may_create: false,
         is_exclusive: false,
@@ -182,6 +183,8 @@ fn a_deleted_room_and_its_namesake_are_two() {
         yard.directory.totals(),
         Totals {
             rooms: 1,
+            mesh: 0,
+            sfu: 0,
             members: 1,
             seats: 1
         }
@@ -197,6 +200,7 @@ fn the_token_may_say_what_a_new_room_is() {
         peers_max: Some(1),
         empty_timeout_s: Some(5),
         departure_timeout_s: None,
+        topology: None,
     };
     let first = Wish {
         settings,
@@ -252,4 +256,58 @@ fn who_comes_back_with_his_key_has_his_place_again() {
     drop(second);
     let _keyless = admit(None).expect("free");
     check_refused(&admit(Some("k1")), AdmitError::Taken);
+}
+
+#[test]
+fn a_room_is_bound_by_its_name_or_by_whoever_makes_it() {
+    let yard = Yard::new(1, |settings, _| {
+        settings.mesh = vec!["c-*".to_owned(), "hall".to_owned()];
+        settings.sfu = vec!["c-stage*".to_owned(), "h*".to_owned()];
+    });
+    let join = |room: &str, topology, wanted| {
+        let (room, identity) = (room.into(), "a".into());
+        let settings = RoomSettings {
+            topology: wanted,
+            ..RoomSettings::default()
+        };
+        let wish = Wish {
+            topology,
+            settings,
+            ..wish(&room, &identity)
+        };
+        assert_eq!(
+            yard.directory.check(&wish).err(),
+            yard.directory.admit(yard.at(0), &wish).err()
+        );
+        yard.directory.check(&wish).err()
+    };
+    let (mesh, sfu) = (Topology::Mesh, Topology::Sfu);
+    for (room, bound) in [
+        ("c-1", Some(mesh)),
+        ("c-stage", Some(sfu)),
+        ("hall", Some(mesh)),
+        ("hall-2", Some(sfu)),
+        ("yard", None),
+        ("c", None),
+    ] {
+        let by_mesh = (bound == Some(sfu)).then_some(AdmitError::Sfu);
+        let by_sfu = (bound == Some(mesh)).then_some(AdmitError::Mesh);
+        assert_eq!(join(room, mesh, None), by_mesh, "{room}");
+        assert_eq!(join(room, sfu, None), by_sfu, "{room}");
+    }
+    assert_eq!(join("c-2", sfu, Some(sfu)), None, "its maker decides");
+    assert_eq!(
+        join("c-2", mesh, Some(mesh)),
+        Some(AdmitError::Sfu),
+        "and nobody after him"
+    );
+    let settings = RoomSettings {
+        topology: Some(mesh),
+        ..RoomSettings::default()
+    };
+    let name = "made".into();
+    yard.directory.create(yard.at(0), &name, &settings);
+    assert_eq!(join("made", sfu, None), Some(AdmitError::Mesh));
+    let totals = yard.directory.totals();
+    assert_eq!((totals.rooms, totals.mesh, totals.sfu), (8, 3, 3));
 }

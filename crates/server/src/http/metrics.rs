@@ -34,6 +34,8 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let totals = shared.directory.totals();
     for (name, value) in [
         ("directory_rooms", totals.rooms),
+        ("directory_rooms_mesh", totals.mesh),
+        ("directory_rooms_sfu", totals.sfu),
         ("directory_members", totals.members),
         ("directory_seats", totals.seats),
         ("tasks", tasks(&shared)),

@@ -15,12 +15,14 @@ use madang_sfu::api::{Identity, RoomName};
 use madang_signalling::livekit::{
     Claims, Entry, EntryError, Limits, LiveKit, Setup, admit, parse_v0_query, parse_v1_query,
 };
+use madang_signalling::room::Topology;
 use tokio::sync::mpsc;
 
 use super::accept::Held;
 use super::{Remote, Shared, TEXT_PLAIN, access, socket};
 use crate::auth::{TokenError, Verified};
 use crate::carrier;
+
 use crate::directory::{AdmitError, Seat, SessionHandle, Wish};
 use crate::session::{Comeback, Command, Session, Signer, refuse};
 use crate::stats::Stats;
@@ -168,6 +170,7 @@ impl Guest {
         Wish {
             room: &self.room,
             identity: &self.identity,
+            topology: Topology::Sfu,
             settings: self.claims.room_settings(),
             may_create: self.claims.video.as_ref().is_some_and(|v| v.room_create),
             is_exclusive: false,
@@ -300,7 +303,9 @@ impl Refused {
             }
             Self::Directory(AdmitError::NoSuchRoom) => StatusCode::NOT_FOUND,
             // Browsers' SDKs show the text of a 403 to their application, and of no 5xx.
-            Self::Directory(AdmitError::RoomFull) => StatusCode::FORBIDDEN,
+            Self::Directory(AdmitError::RoomFull | AdmitError::Mesh | AdmitError::Sfu) => {
+                StatusCode::FORBIDDEN
+            }
             Self::Directory(AdmitError::Taken) => StatusCode::CONFLICT,
             Self::TooOften { .. } => {
                 Stats::count(&shared.stats.refused_joins_of_ip);

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Answer, Client, PATIENCE, Server, ask_at, claims, signed, token};
+use crate::support::{Answer, Client, PATIENCE, Server, ask_at, claims, signed, token, v1};
 
 const SIGNALLING_TOKEN: &str = "SIGNALING123";
 
@@ -805,6 +805,70 @@ async fn a_token_is_for_its_room() {
         client.post_raw(b"1").await;
         server.until_metric("madang_directory_members", 0).await;
     }
+    server.until_empty_rooms_aside().await;
+}
+
+/// What a client of Socket.IO in that namespace is told first after it said `words`.
+async fn told_in(server: &Server, namespace: &str, auth: &Value, words: &Value) -> String {
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let mut client = Client::connect(server, path).await.expect("open");
+    text(&mut client).await;
+    send(&mut client, &format!("40{namespace},{auth}")).await;
+    text(&mut client).await;
+    send(&mut client, &format!("42{namespace},{words}")).await;
+    let told = text(&mut client).await;
+    client.cut();
+    told
+}
+
+#[tokio::test]
+async fn a_bound_room_refuses_doors_of_the_other_kind() {
+    let server = Server::with(|config| config.rooms.mesh = vec!["c-*".to_owned()]).await;
+    let admin = signed(&claims(&json!({ "video": { "roomCreate": true } })));
+    let create = async |room: &str, preset: &str| {
+        let body = json!({ "name": room, "roomPreset": preset });
+        server.call("CreateRoom", &admin, &body).await
+    };
+    assert_eq!(create("stage", "sfu").await.status, 200);
+    let unknown = create("hall", "mcu").await;
+    assert_eq!(unknown.json()["code"], "invalid_argument");
+    assert!(
+        unknown.body.contains("`mesh` and `sfu`"),
+        "{}",
+        unknown.body
+    );
+    let mesh = "the members of this room connect to each other, not by way of the server";
+    let sfu = "the members of this room are connected by way of the server, not to each other";
+
+    for (room, is_open) in [("c-1", false), ("stage", true), ("yard", true)] {
+        let joined = Client::connect(&server, &v1(&token(room, "kim"))).await;
+        let refused = joined.err();
+        let expected = (!is_open).then(|| (403, mesh.to_owned()));
+        assert_eq!(refused, expected, "{room}");
+        let words = json!(["joinRoom", { "id": "x", "roomID": room }]);
+        let told = told_in(&server, "/sfu", &json!({}), &words).await;
+        assert_eq!(told.contains(mesh), !is_open, "{told}");
+        let path = format!("/live/ws/pub?channel={room}");
+        let mut robot = Client::connect(&server, &path).await.expect("open");
+        if !is_open {
+            assert!(text(&mut robot).await.contains(mesh), "{room}");
+        }
+        robot.cut();
+    }
+    for (room, is_open) in [("c-1", true), ("stage", false), ("yard", true)] {
+        let auth = json!({ "token": SIGNALLING_TOKEN, "room": room });
+        let told = told_in(&server, "/signal", &auth, &json!(["ready", "kim"])).await;
+        let refusal = "The peers of this room are connected by way of the server";
+        assert_eq!(told.contains(refusal), !is_open, "{told}");
+        let path = format!("/ertc?room={room}&role=member");
+        let mut member = Client::connect(&server, &path).await.expect("open");
+        if !is_open {
+            assert!(text(&mut member).await.contains(sfu), "{room}");
+        }
+        member.cut();
+    }
+    assert_eq!(server.metric("madang_directory_rooms_mesh").await, 1);
+    assert_eq!(server.metric("madang_directory_rooms_sfu").await, 1);
     server.until_empty_rooms_aside().await;
 }
 

@@ -1,6 +1,7 @@
 //! The door of Kurento's control protocol: programs on kurento-client make pipelines and endpoints here, and connect them.
 //! An endpoint is a member of a room with one connection; a pipeline is the room in which its endpoints meet.
 
+use crate::room::Topology;
 mod describe;
 mod events;
 mod invoke;
@@ -213,6 +214,7 @@ impl Kurento {
         let entrance = Entrance {
             room,
             identity,
+            topology: Topology::Sfu,
             is_exclusive: true,
             takes_over: false,
             key: None,
@@ -244,14 +246,8 @@ impl Kurento {
             Ok(entered) => entered,
             Err(error) => {
                 self.objects.remove(id);
-                let kind = match error {
-                    EnterError::NotAllowed => Kind::Unexpected,
-                    EnterError::Taken
-                    | EnterError::NoSuchRoom
-                    | EnterError::RoomFull
-                    | EnterError::ServerFull
-                    | EnterError::Stopping => Kind::NotEnoughResources,
-                };
+                let kind = error.is_own_fault().then_some(Kind::Unexpected);
+                let kind = kind.unwrap_or(Kind::NotEnoughResources);
                 self.dropped.refused += 1;
                 self.answer(&ticket, &Err(Fault::new(kind, error.to_string())));
                 return;

@@ -6,6 +6,8 @@ use livekit_protocol as proto;
 use madang_sfu::api::{Grant, PeerKind, Source, SourceSet};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::room::{RoomSettings, Topology};
+
 use super::{
     ATTRIBUTES_BYTES_MAX, Entry, EntryError, IDENTITY_BYTES_MAX, METADATA_BYTES_MAX,
     ROOM_NAME_BYTES_MAX,
@@ -107,15 +109,6 @@ pub struct VideoClaims {
     pub can_manage_agent_session: Option<bool>,
     #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "or_null")]
     pub destination_room: String,
-}
-
-/// What a token asks of a room that does not exist yet. 0 and empty: the server's defaults.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RoomSettings {
-    pub metadata: String,
-    pub peers_max: Option<u32>,
-    pub empty_timeout_s: Option<u32>,
-    pub departure_timeout_s: Option<u32>,
 }
 
 /// Checks what a join needs, and lays what the client brought over what its token says. The result is what a session
@@ -244,6 +237,7 @@ impl Claims {
             peers_max: given(config.max_participants),
             empty_timeout_s: given(config.empty_timeout),
             departure_timeout_s: given(config.departure_timeout),
+            topology: Topology::named(&self.room_preset).unwrap_or_default(),
         }
     }
 

@@ -18,7 +18,7 @@ mod session;
 mod signals;
 mod wire;
 
-pub use claims::{Claims, RoomSettings, VideoClaims, admit};
+pub use claims::{Claims, VideoClaims, admit};
 pub use entry::{Entry, EntryError, Path, Reconnect, parse_v0_query, parse_v1, parse_v1_query};
 pub use info::{Attendance, participant, room, track};
 pub use resume::refuse_resume;

@@ -19,8 +19,9 @@ use super::claims::Claims;
 use super::info::{self, Attendance};
 use super::{
     ATTRIBUTES_BYTES_MAX, FORM, LABEL_LOSSY, LABEL_RELIABLE, METADATA_BYTES_MAX, NAME_BYTES_MAX,
-    ROOM_NAME_BYTES_MAX, RoomSettings, data,
+    ROOM_NAME_BYTES_MAX, data,
 };
+use crate::room::{RoomSettings, Topology};
 
 /// The server refuses larger bodies before it reads them.
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -424,7 +425,7 @@ impl Body<'_> {
 /// None: there is no such method.
 fn call_named(name: &str, body: Body<'_>) -> Option<Result<ServiceCall, TwirpError>> {
     Some(match name {
-        "CreateRoom" => body.read().map(create_room),
+        "CreateRoom" => body.read().and_then(create_room),
         "ListRooms" => body.read().map(|r: proto::ListRoomsRequest| {
             let names = r.names.iter().map(|name| RoomName::new(name)).collect();
             ServiceCall::ListRooms { names }
@@ -482,17 +483,20 @@ fn call_named(name: &str, body: Body<'_>) -> Option<Result<ServiceCall, TwirpErr
     })
 }
 
-fn create_room(request: proto::CreateRoomRequest) -> ServiceCall {
+fn create_room(request: proto::CreateRoomRequest) -> Result<ServiceCall, TwirpError> {
     let given = |value: u32| (value > 0).then_some(value);
-    ServiceCall::CreateRoom {
+    let topology = Topology::named(&request.room_preset)
+        .map_err(|text| TwirpError::new(Code::InvalidArgument, text))?;
+    Ok(ServiceCall::CreateRoom {
         name: RoomName::new(&request.name),
         settings: RoomSettings {
             metadata: request.metadata,
             peers_max: given(request.max_participants),
             empty_timeout_s: given(request.empty_timeout),
             departure_timeout_s: given(request.departure_timeout),
+            topology,
         },
-    }
+    })
 }
 
 fn update_participant(request: proto::UpdateParticipantRequest) -> ServiceCall {

@@ -369,6 +369,8 @@ fn enter_error(word: &str) -> EnterError {
         "server-full" => EnterError::ServerFull,
         "not-allowed" => EnterError::NotAllowed,
         "stopping" => EnterError::Stopping,
+        "mesh" => EnterError::Mesh,
+        "sfu" => EnterError::Sfu,
         other => panic!("{other} is no such error"),
     }
 }
