@@ -128,6 +128,9 @@ pub struct Token {
     /// May change their own name and attributes.
     #[arg(long)]
     pub can_update_metadata: bool,
+    /// What others learn of them besides the name; older doors read some of it, such as role=expert. May be given several times.
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = parse_attribute)]
+    pub attributes: Vec<(String, String)>,
     /// Print an invite link to the app instead of the bare token.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://localhost:7880", visible_alias = "url")]
     pub link: Option<String>,
@@ -149,6 +152,14 @@ pub struct PrintConfig {
     /// As the page docs/config.md.
     #[arg(long)]
     pub markdown: bool,
+}
+
+fn parse_attribute(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| format!("{text:?} is no attribute; write key=value"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

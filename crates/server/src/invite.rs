@@ -1,6 +1,8 @@
 //! `madang token`: tokens and links that let somebody in.
 
-use madang_signalling::livekit::{Claims, VideoClaims};
+use std::collections::BTreeMap;
+
+use madang_signalling::livekit::{ATTRIBUTES_BYTES_MAX, Claims, VideoClaims};
 
 use crate::auth::Keys;
 use crate::cli::Token;
@@ -13,6 +15,10 @@ pub enum TokenWishError {
     NoKey(String),
     #[error("a room and an identity have 1 to 256 bytes")]
     Name,
+    #[error("the attribute {0:?} is given twice")]
+    Twice(String),
+    #[error("attributes have at most {ATTRIBUTES_BYTES_MAX} bytes")]
+    Attributes,
 }
 
 /// The token, or the link with it.
@@ -22,11 +28,13 @@ pub fn token(config: &Config, wish: &Token) -> Result<String, TokenWishError> {
     if !is_fine(&wish.room) || !is_fine(&wish.identity) {
         return Err(TokenWishError::Name);
     }
+    let attributes = attributes(&wish.attributes)?;
     let keys = Keys::new(&config.keys);
     let key = wish.key.as_deref().or(keys.first()).unwrap_or_default();
     let claims = Claims {
         sub: wish.identity.clone(),
         name: wish.name.clone().unwrap_or_default(),
+        attributes,
         video: Some(VideoClaims {
             room_join: true,
             room: wish.room.clone(),
@@ -54,6 +62,24 @@ pub fn token(config: &Config, wish: &Token) -> Result<String, TokenWishError> {
         }
         None => token,
     })
+}
+
+/// As the server takes them: it refuses a token with more.
+fn attributes(wanted: &[(String, String)]) -> Result<BTreeMap<String, String>, TokenWishError> {
+    let bytes: usize = wanted
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    if bytes > ATTRIBUTES_BYTES_MAX {
+        return Err(TokenWishError::Attributes);
+    }
+    let mut attributes = BTreeMap::new();
+    for (key, value) in wanted {
+        if attributes.insert(key.clone(), value.clone()).is_some() {
+            return Err(TokenWishError::Twice(key.clone()));
+        }
+    }
+    Ok(attributes)
 }
 
 /// As a segment of a path (RFC 3986 §3.3): everything but the unreserved characters is escaped.

@@ -73,3 +73,34 @@ fn what_cannot_work_is_refused() {
     let unknown = made(&["--room", "r", "--identity", "i", "--key", "other"]);
     assert!(matches!(unknown, Err(TokenWishError::NoKey(name)) if name == "other"));
 }
+
+#[test]
+fn attributes_are_claims() {
+    let with = |attributes: &[&str]| {
+        let attributes = attributes.iter().flat_map(|each| ["--attribute", each]);
+        let names = ["--room", "r", "--identity", "i"].into_iter();
+        made(&names.chain(attributes).collect::<Vec<_>>())
+    };
+    let claims = read(&with(&["role=expert", "nick=김=1", "empty="]).expect("valid"));
+    let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    let expected = [("role", "expert"), ("nick", "김=1"), ("empty", "")].map(pair);
+    assert_eq!(claims.attributes, expected.into());
+    let refused = with(&["role=expert", "role=member"]).expect_err("which of them?");
+    assert_eq!(refused.to_string(), "the attribute \"role\" is given twice");
+    let refused = with(&[&format!("long={}", "a".repeat(65_536))]).expect_err("too long");
+    assert_eq!(refused.to_string(), "attributes have at most 65536 bytes");
+    for wrong in ["role", "=expert", ""] {
+        let words = [
+            "madang",
+            "token",
+            "--room",
+            "r",
+            "--identity",
+            "i",
+            "--attribute",
+            wrong,
+        ];
+        let error = Cli::try_parse_from(words).expect_err("no pair");
+        assert!(error.to_string().contains("write key=value"), "{error}");
+    }
+}
