@@ -65,6 +65,9 @@ pub struct Client {
     /// Sections asked for while an offer was out.
     wanted: Option<(u32, u32)>,
     senders: Vec<Sender>,
+    /// Of each camera only so many encodings are sent, the lowest ones.
+    pub encodings_sent: usize,
+    pub keyframes_sent: usize,
     kinds: BTreeMap<Mid, MediaKind>,
     pub connected: bool,
     /// By the server, the way is there: it breaks and comes back.
@@ -118,6 +121,8 @@ impl Client {
             offers: 0,
             wanted: None,
             senders: Vec::new(),
+            encodings_sent: RIDS.len(),
+            keyframes_sent: 0,
             kinds: BTreeMap::new(),
             connected: false,
             carried: false,
@@ -478,7 +483,7 @@ impl Client {
     }
 
     fn send_media(&mut self, now: Instant, index: usize) {
-        let source = self.source;
+        let (source, encodings_sent) = (self.source, self.encodings_sent);
         let Some(sender) = self.senders.get_mut(index) else {
             return;
         };
@@ -491,7 +496,8 @@ impl Client {
         };
         sender.next = now + interval;
         sender.time = sender.time.wrapping_add(step);
-        for (place, encoding) in sender.encodings.iter_mut().enumerate() {
+        let encodings = sender.encodings.iter_mut().take(encodings_sent);
+        for (place, encoding) in encodings.enumerate() {
             let packets = match sender.kind {
                 MediaKind::Audio => 1,
                 MediaKind::Video => *PACKETS.get(place).expect("three encodings"),
@@ -499,6 +505,7 @@ impl Client {
             encoding.frame += 1;
             encoding.picture_id = (encoding.picture_id + 1) & 0x7fff;
             let keyframe = std::mem::take(&mut encoding.wants_keyframe);
+            self.keyframes_sent += usize::from(keyframe && sender.kind == MediaKind::Video);
             for at in 0..packets {
                 let mark = Mark {
                     source: source ^ u64::from(sender.kind == MediaKind::Video),
@@ -523,6 +530,17 @@ impl Client {
                 encoding.seq += 1;
             }
         }
+    }
+
+    /// As if its picture were lost.
+    pub fn ask_for_keyframe(&mut self, track: TrackId) {
+        let carries = |(_, carried): &(&Mid, &TrackId)| **carried == track;
+        let mid = self.sections.iter().find(carries).map(|(mid, _)| *mid);
+        let mut api = self.rtc.direct_api();
+        let stream = mid.and_then(|mid| api.stream_rx_by_mid(mid, None));
+        stream
+            .expect("it is received")
+            .request_keyframe(str0m::media::KeyframeRequestKind::Pli);
     }
 
     /// So many packets were made of each encoding.

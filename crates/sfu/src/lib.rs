@@ -26,7 +26,7 @@ mod ufrag;
 pub use connection::Extensions;
 pub use counters::Counters;
 pub use io::{Config, Received, Route, Slot, Transmit, Transmits};
-pub use link::{LinkBody, LinkMessage};
+pub use link::{LinkBody, LinkMessage, Wants};
 pub use packet::{FrameInfo, LayerIndex, TrackPacket, Vp8Ids};
 pub use sfu::Sfu;
 pub use ufrag::{owner_of_stun, owner_of_ufrag};

@@ -15,6 +15,25 @@ pub struct LinkMessage {
     pub body: LinkBody,
 }
 
+/// Encodings of a track, a bit per layer index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wants {
+    pub wanted: u8,
+    /// To be sent too, as what is wanted does not come: which of them comes in its place can only be seen from packets. The
+    /// publisher is not told to make them.
+    pub instead: u8,
+}
+
+impl Wants {
+    pub(crate) fn are_none(self) -> bool {
+        self == Self::default()
+    }
+
+    pub(crate) fn contain(self, encoding: LayerIndex) -> bool {
+        (self.wanted | self.instead) & encoding.bit() != 0
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum LinkBody {
     /// "I hold a replica of this room, and these are my own peers": answered by `State` with the receiver's.
@@ -35,10 +54,10 @@ pub enum LinkBody {
     /// The sender's last member left: it wants nothing more.
     Bye,
     Room(Arc<RoomInfo>),
-    /// To the publisher's shard: these encodings of the track are wanted here (bit per layer index; 0: none).
+    /// To the publisher's shard: what of the track is wanted here.
     Wanted {
         track: TrackId,
-        encodings: u8,
+        wants: Wants,
     },
     Keyframe {
         track: TrackId,

@@ -10,6 +10,13 @@ use crate::connection::Extensions;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayerIndex(pub u8);
 
+impl LayerIndex {
+    /// For sets of encodings; 0 for one that a set has no room for.
+    pub(crate) fn bit(self) -> u8 {
+        1_u8.checked_shl(u32::from(self.0)).unwrap_or(0)
+    }
+}
+
 /// One RTP packet of a track, as numbered where it entered.
 #[derive(Debug, Clone)]
 pub struct TrackPacket {

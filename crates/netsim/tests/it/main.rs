@@ -181,6 +181,37 @@ fn a_layer_wish_is_followed_and_begins_with_a_key_frame() {
     }
 }
 
+/// A publisher with little bandwidth leaves out his higher encodings; on another shard that can be seen from packets alone.
+#[test]
+fn who_sends_but_the_lowest_encoding_is_seen_on_every_shard() {
+    for shards in [1, 2] {
+        let mut world = clean(5, shards);
+        world.join(BOTH);
+        world.clients[0].encodings_sent = 1;
+        world.join(WATCHER);
+        world.run(Duration::from_secs(3));
+        let track = *world.clients[0].announced.last().expect("a camera");
+        let seen = last_encoding(&world, 1, track);
+        assert_eq!(seen, Some(0), "{shards} shards");
+
+        world.clients[0].encodings_sent = 3;
+        world.run(Duration::from_secs(2));
+        assert_eq!(last_encoding(&world, 1, track), Some(2));
+        // From then on nothing crosses but what is wanted.
+        let crossed = |world: &World| world.sum(|c| c.link_packets_out);
+        let (before, sent) = (crossed(&world), world.sum(|c| c.rtp_in));
+        world.run(Duration::from_secs(2));
+        let (crossed, sent) = (crossed(&world) - before, world.sum(|c| c.rtp_in) - sent);
+        // A frame has 1, 2 and 4 packets, and there are three packets of sound to each.
+        assert!(
+            crossed * 10 <= sent * 8 && (crossed > 0) == (shards > 1),
+            "{shards} shards: {crossed} of {sent}"
+        );
+        world.check();
+        leave_all(&mut world);
+    }
+}
+
 /// What is meant for a channel that its owner closed is lost and counted; it is no reason to let a member go.
 #[test]
 fn who_closes_a_channel_stays() {

@@ -7,7 +7,7 @@ use crate::api::{
     Allowance, Event, LeaveReason, PeerId, PeerInfo, Publication, QualityReport, ShardId, TrackId,
 };
 use crate::context::Context;
-use crate::link::LinkBody;
+use crate::link::{LinkBody, Wants};
 
 use super::track::{Origin, Track};
 use super::{Member, Room, Seat};
@@ -65,7 +65,7 @@ impl Room {
             LinkBody::PeerLeft { peer, reason } => self.remote_left(from, peer, reason, cx),
             LinkBody::Bye => self.bye(from, cx),
             LinkBody::Room(info) => self.set_info(info, cx),
-            LinkBody::Wanted { track, encodings } => self.wanted_by(from, track, encodings, cx),
+            LinkBody::Wanted { track, wants } => self.wanted_by(from, track, wants, cx),
             LinkBody::Keyframe { track, encoding } => {
                 if self.tracks.get(&track).is_some_and(Track::is_local) {
                     self.ask_keyframe(track, encoding, cx);
@@ -176,7 +176,7 @@ impl Room {
         }
         let origin = Origin::Remote {
             shard: from,
-            wanted: 0,
+            told: Wants::default(),
         };
         let track = Track::new(Arc::clone(publication), peer, origin, cx.now.instant);
         self.tracks.insert(publication.id, track);
@@ -221,11 +221,11 @@ impl Room {
         }
         let tracks: Vec<TrackId> = self.tracks.keys().copied().collect();
         for id in tracks {
-            self.wanted_by(from, id, 0, cx);
+            self.wanted_by(from, id, Wants::default(), cx);
         }
     }
 
-    fn wanted_by(&mut self, shard: ShardId, id: TrackId, encodings: u8, cx: &mut Context<'_>) {
+    fn wanted_by(&mut self, shard: ShardId, id: TrackId, wanted: Wants, cx: &mut Context<'_>) {
         let Some(track) = self.tracks.get_mut(&id) else {
             return;
         };
@@ -233,8 +233,8 @@ impl Room {
             return;
         };
         wants.retain(|(known, _)| *known != shard);
-        if encodings != 0 {
-            wants.push((shard, encodings));
+        if !wanted.are_none() {
+            wants.push((shard, wanted));
         }
         self.tell_layers_wanted(id, cx);
     }

@@ -126,10 +126,10 @@ impl Room {
         };
         let mut packets = std::mem::take(&mut track.pending);
         if let Origin::Local { wants, .. } = &track.origin {
-            for (shard, mask) in wants.clone() {
+            for (shard, wants) in wants.clone() {
                 let wanted: Vec<TrackPacket> = packets
                     .iter()
-                    .filter(|packet| is_in(mask, packet.encoding))
+                    .filter(|packet| wants.contain(packet.encoding))
                     .cloned()
                     .collect();
                 if !wanted.is_empty() {
@@ -320,10 +320,6 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
 
 fn low(seq: u64) -> u32 {
     (seq & u64::from(u32::MAX)) as u32
-}
-
-fn is_in(mask: u8, encoding: LayerIndex) -> bool {
-    mask & 1_u8.checked_shl(u32::from(encoding.0)).unwrap_or(0) != 0
 }
 
 /// Keeps the hot path's packet small enough to be copied to several shards.

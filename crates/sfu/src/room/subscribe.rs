@@ -7,7 +7,8 @@ use crate::connection::DownTrack;
 use crate::context::Context;
 use crate::forwarder::Forwarder;
 use crate::io::Slot;
-use crate::link::LinkBody;
+use crate::link::{LinkBody, Wants};
+use crate::packet::LayerIndex;
 
 use super::Room;
 use super::track::{Origin, Subscription, Track};
@@ -390,27 +391,23 @@ impl Room {
         };
         let mask = track.wanted_mask(now);
         for (place, encoding) in track.encodings.iter_mut().enumerate() {
-            let wanted = u32::try_from(place)
-                .is_ok_and(|bit| mask & 1_u8.checked_shl(bit).unwrap_or(0) != 0);
+            let wanted = u8::try_from(place).is_ok_and(|place| mask & LayerIndex(place).bit() != 0);
             if !wanted {
                 encoding.wanted_since = None;
             } else if encoding.wanted_since.is_none() {
                 encoding.wanted_since = Some(now);
             }
         }
-        if let Origin::Remote { shard, wanted } = &mut track.origin
-            && *wanted != mask
+        let wants = Wants {
+            wanted: mask,
+            instead: track.instead_mask(now) & !mask,
+        };
+        if let Origin::Remote { shard, told } = &mut track.origin
+            && *told != wants
         {
-            *wanted = mask;
-            let shard = *shard;
-            cx.link(
-                shard,
-                room,
-                LinkBody::Wanted {
-                    track: id,
-                    encodings: mask,
-                },
-            );
+            *told = wants;
+            let (shard, track) = (*shard, id);
+            cx.link(shard, room, LinkBody::Wanted { track, wants });
         }
         self.tell_layers_wanted(id, cx);
     }

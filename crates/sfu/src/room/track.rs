@@ -10,6 +10,7 @@ use crate::connection::{DownKey, Section};
 use crate::forwarder::{Forwarder, Target};
 use crate::io::Slot;
 use crate::keyframes::Throttle;
+use crate::link::Wants;
 use crate::packet::{LayerIndex, TrackPacket};
 
 /// An encoding that has been silent for so long is not offered to subscribers, unless it was only just asked for.
@@ -36,10 +37,10 @@ pub(super) enum Origin {
     Local {
         slot: Slot,
         section: Section,
-        wants: Vec<(ShardId, u8)>,
+        wants: Vec<(ShardId, Wants)>,
     },
-    /// `wanted`: what its shard was told last.
-    Remote { shard: ShardId, wanted: u8 },
+    /// `told`: what its shard was told last.
+    Remote { shard: ShardId, told: Wants },
 }
 
 pub(super) struct Encoding {
@@ -130,6 +131,12 @@ impl Track {
             .find(|subscription| subscription.peer == peer)
     }
 
+    fn is_sent(&self, encoding: LayerIndex, now: Instant) -> bool {
+        let encoding = self.encodings.get(usize::from(encoding.0));
+        let last = encoding.and_then(|encoding| encoding.last_packet);
+        last.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_MAX)
+    }
+
     /// Is it being sent, or may it be about to?
     pub(super) fn is_live(&self, encoding: LayerIndex, now: Instant) -> bool {
         let Some(encoding) = self.encodings.get(usize::from(encoding.0)) else {
@@ -162,20 +169,30 @@ impl Track {
 
     /// Bit per encoding that somebody on this shard wants or still gets.
     pub(super) fn wanted_mask(&self, now: Instant) -> u8 {
-        let bit = |layer: LayerIndex| 1_u8.checked_shl(u32::from(layer.0)).unwrap_or(0);
         let mut mask = 0;
         for subscription in &self.subscriptions {
             for target in [
                 self.desire(&subscription.preference),
                 self.choose(&subscription.preference, now),
             ] {
-                mask |= target.map_or(0, |target| bit(target.encoding));
+                mask |= target.map_or(0, |target| target.encoding.bit());
             }
             if subscription.forwarder.target().is_some() {
-                mask |= subscription.forwarder.current().map_or(0, bit);
+                mask |= subscription.forwarder.current().map_or(0, LayerIndex::bit);
             }
         }
         mask
+    }
+
+    /// Bit per encoding, while one does not come that somebody on this shard wants.
+    pub(super) fn instead_mask(&self, now: Instant) -> u8 {
+        let is_missing = |target: Target| !self.is_sent(target.encoding, now);
+        let mut subscriptions = self.subscriptions.iter();
+        if !subscriptions.any(|sub| self.desire(&sub.preference).is_some_and(is_missing)) {
+            return 0;
+        }
+        let encodings = (0..self.encodings.len()).filter_map(|place| u8::try_from(place).ok());
+        encodings.fold(0, |mask, place| mask | LayerIndex(place).bit())
     }
 
     /// The highest quality that anybody wants: of the subscribers here, and of the encodings that other shards want.
@@ -201,9 +218,9 @@ impl Track {
         let there = match &self.origin {
             Origin::Local { wants, .. } => wants
                 .iter()
-                .filter(|(_, mask)| *mask != 0)
-                .map(|(_, mask)| {
-                    let highest = LayerIndex(u8::try_from(mask.ilog2()).unwrap_or(0));
+                .filter_map(|(_, wants)| wants.wanted.checked_ilog2())
+                .map(|highest| {
+                    let highest = LayerIndex(u8::try_from(highest).unwrap_or(0));
                     if self.encodings.len() > 1 {
                         quality_of(highest)
                     } else {

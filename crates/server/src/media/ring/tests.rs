@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use madang_sfu::api::{RoomId, ShardId, TrackId};
-use madang_sfu::{LinkBody, LinkMessage, Slot};
+use madang_sfu::{LayerIndex, LinkBody, LinkMessage, Slot};
 
 use super::{Datagrams, Ends, Inlet, Lost, Outlet, Parcel, RouteTold, mesh};
 
@@ -131,10 +131,8 @@ fn of_link_messages_a_full_ring_drops_the_packets_alone() {
     outlet.push(route(0));
     let keyframe = |number| {
         let track = TrackId(number);
-        message(LinkBody::Wanted {
-            track,
-            encodings: 1,
-        })
+        let encoding = LayerIndex(0);
+        message(LinkBody::Keyframe { track, encoding })
     };
     let batch = vec![
         keyframe(1),
@@ -157,7 +155,7 @@ fn of_link_messages_a_full_ring_drops_the_packets_alone() {
     assert_eq!(kept.len(), 2);
     assert!(
         kept.iter()
-            .all(|message| matches!(message.body, LinkBody::Wanted { .. }))
+            .all(|message| matches!(message.body, LinkBody::Keyframe { .. }))
     );
 }
 
