@@ -45,7 +45,10 @@ counters! {
     rtp_unwanted,
     /// Of no known section or track, or beyond the batch limit.
     rtp_dropped,
+    /// Of publishers, and of other shards.
     keyframes_asked,
+    /// Wished for, but the publisher sends nothing that it could be asked about.
+    keyframes_unasked,
     keyframes_asked_by_clients,
     /// RTP packets handed to another shard, and got from one.
     link_packets_out,

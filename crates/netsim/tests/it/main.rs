@@ -212,6 +212,30 @@ fn who_sends_but_the_lowest_encoding_is_seen_on_every_shard() {
     }
 }
 
+#[test]
+fn who_asks_again_too_soon_is_answered_later() {
+    for shards in [1, 2] {
+        let mut world = clean(6, shards);
+        world.join(BOTH);
+        world.join(WATCHER);
+        world.run(Duration::from_secs(3));
+        let track = *world.clients[0].announced.last().expect("a camera");
+        let before = world.clients[0].keyframes_sent;
+        world.clients[1].ask_for_keyframe(track);
+        world.run(Duration::from_millis(200));
+        assert_eq!(world.clients[0].keyframes_sent, before + 1);
+        // That one is lost to him as well.
+        world.clients[1].ask_for_keyframe(track);
+        world.run(Duration::from_millis(100));
+        assert_eq!(world.clients[0].keyframes_sent, before + 1, "too soon");
+        world.run(Duration::from_millis(700));
+        assert_eq!(world.clients[0].keyframes_sent, before + 2);
+        world.run(Duration::from_secs(3));
+        assert_eq!(world.clients[0].keyframes_sent, before + 2);
+        leave_all(&mut world);
+    }
+}
+
 /// What is meant for a channel that its owner closed is lost and counted; it is no reason to let a member go.
 #[test]
 fn who_closes_a_channel_stays() {

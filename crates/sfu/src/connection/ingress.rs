@@ -13,6 +13,9 @@ use super::types::{RidName, Section, UpPacket};
 
 /// Known SSRCs; beyond that, all are looked up again.
 const SOURCES_MAX: usize = 1024;
+/// By so much the first number of another SSRC is ahead of what came before: further than any gap that forwarders take for
+/// loss, so that nobody takes it for a continuation.
+const SSRC_STEP: u64 = 1 << 14;
 /// A sender's clock that jumped is followed at once.
 const CLOCK_JUMP_NS: i128 = 10_000_000_000;
 /// How fast the shortest way seen so far is forgotten: faster than any two clocks drift apart (200 parts per million).
@@ -22,7 +25,8 @@ const NS_PER_S: i128 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Ingress {
     incoming: Incoming,
-    sources: HashMap<Ssrc, (Section, Option<RidName>)>,
+    sources: HashMap<Ssrc, usize>,
+    lanes: Vec<Lane>,
     /// Of video, to be told how much they may send.
     pictures: Vec<Ssrc>,
     clock: SenderClock,
@@ -33,6 +37,7 @@ impl Ingress {
         Self {
             incoming: Incoming::new(rtc.codec_config()),
             sources: HashMap::new(),
+            lanes: Vec::new(),
             pictures: Vec::new(),
             clock: SenderClock {
                 base: now,
@@ -58,15 +63,18 @@ impl Ingress {
     }
 
     pub(super) fn packet(&mut self, rtc: &mut Rtc, packet: RtpPacket) -> Option<UpPacket> {
-        let (section, rid) = self.source(rtc, &packet)?;
+        let lane = self.lane(rtc, &packet)?;
         let codec = self.incoming.codec(packet.header.payload_type)?;
+        let lane = self.lanes.get_mut(lane)?;
+        let (section, rid) = (lane.section, lane.rid);
+        let seq = lane.number(packet.header.ssrc, *packet.seq_no);
         let arrived = packet.timestamp;
         let captured = self.clock.captured(&packet);
         Some(UpPacket {
             section,
             rid,
             codec,
-            seq: *packet.seq_no,
+            seq,
             time: packet.time.numer(),
             marker: packet.header.marker,
             payload: packet.payload,
@@ -76,30 +84,85 @@ impl Ingress {
         })
     }
 
-    /// Asking str0m makes it look at everything again, so what it said is kept.
-    fn source(&mut self, rtc: &mut Rtc, packet: &RtpPacket) -> Option<(Section, Option<RidName>)> {
+    /// The SSRC that sends it at present.
+    pub(super) fn sender(&self, section: Section, rid: Option<RidName>) -> Option<Ssrc> {
+        let exact = self.lanes.iter().find(|lane| lane.is(section, rid));
+        let any = || self.lanes.iter().find(|lane| lane.section == section);
+        let one = rid.is_none().then(any).flatten();
+        exact.or(one).map(|lane| lane.ssrc)
+    }
+
+    /// Whose packet it is, as a place among the lanes. Asking str0m makes it look at everything again, so what it said is
+    /// kept.
+    fn lane(&mut self, rtc: &mut Rtc, packet: &RtpPacket) -> Option<usize> {
         let ssrc = packet.header.ssrc;
         let named = packet.header.ext_vals.mid.map(Section);
-        if let Some(known) = self.sources.get(&ssrc)
-            && named.is_none_or(|section| section == known.0)
+        let known = self.sources.get(&ssrc).copied();
+        let section_of = |lane: usize| self.lanes.get(lane).map(|lane| lane.section);
+        if let Some(lane) = known
+            && named.is_none_or(|section| section_of(lane) == Some(section))
         {
-            return Some(*known);
+            return Some(lane);
         }
         let mut api = rtc.direct_api();
         let stream = api.stream_rx(&ssrc)?;
-        let source = (Section(stream.mid()), stream.rid().map(RidName));
-        if self.sources.len() >= SOURCES_MAX {
+        let (section, rid) = (Section(stream.mid()), stream.rid().map(RidName));
+        if self.sources.len() >= SOURCES_MAX || self.lanes.len() >= SOURCES_MAX {
             self.sources.clear();
+            self.lanes.clear();
             self.pictures.clear();
         }
         let is_picture = rtc
-            .media(source.0.0)
+            .media(section.0)
             .is_some_and(|media| media.kind().is_video());
         if is_picture && !self.pictures.contains(&ssrc) {
             self.pictures.push(ssrc);
         }
-        self.sources.insert(ssrc, source);
-        Some(source)
+        let place = self.lanes.iter().position(|lane| lane.is(section, rid));
+        let place = place.unwrap_or_else(|| {
+            self.lanes.push(Lane::new(section, rid, ssrc));
+            self.lanes.len() - 1
+        });
+        self.sources.insert(ssrc, place);
+        Some(place)
+    }
+}
+
+/// One encoding of a section. Its packets are numbered on over a change of its SSRC, of which nobody else knows: the new one
+/// begins to count anywhere, also shortly before the old one's numbers, where all of it would be taken for late.
+#[derive(Debug)]
+struct Lane {
+    section: Section,
+    rid: Option<RidName>,
+    /// Of the last packet.
+    ssrc: Ssrc,
+    newest: u64,
+    shift: u64,
+}
+
+impl Lane {
+    fn new(section: Section, rid: Option<RidName>, ssrc: Ssrc) -> Self {
+        Self {
+            section,
+            rid,
+            ssrc,
+            newest: 0,
+            shift: 0,
+        }
+    }
+
+    fn is(&self, section: Section, rid: Option<RidName>) -> bool {
+        self.section == section && self.rid == rid
+    }
+
+    fn number(&mut self, ssrc: Ssrc, seq: u64) -> u64 {
+        if self.ssrc != ssrc {
+            self.ssrc = ssrc;
+            self.shift = (self.newest + SSRC_STEP).wrapping_sub(seq);
+        }
+        let numbered = seq.wrapping_add(self.shift);
+        self.newest = self.newest.max(numbered);
+        numbered
     }
 }
 

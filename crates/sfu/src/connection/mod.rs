@@ -201,12 +201,17 @@ impl Connection {
         self.egress.take_woken()
     }
 
-    pub(crate) fn request_keyframe(&mut self, section: Section, rid: Option<RidName>) {
+    /// False: there is no such stream yet. Asked for is the one whose packets come: str0m can have several by that name,
+    /// after the client changed its SSRC.
+    pub(crate) fn request_keyframe(&mut self, section: Section, rid: Option<RidName>) -> bool {
         let mut api = self.rtc.direct_api();
-        if let Some(stream) = api.stream_rx_by_mid(section.0, rid.map(|rid| rid.0)) {
-            stream.request_keyframe(KeyframeRequestKind::Pli);
-            self.drained = false;
-        }
+        let sender = self.ingress.sender(section, rid);
+        let Some(stream) = sender.and_then(|ssrc| api.stream_rx(&ssrc)) else {
+            return false;
+        };
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+        self.drained = false;
+        true
     }
 
     /// False: there is no such open channel, or it has no room now.

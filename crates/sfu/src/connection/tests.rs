@@ -7,3 +7,4 @@ mod overtaking;
 mod pair;
 mod paths;
 mod server_offers;
+mod sources;

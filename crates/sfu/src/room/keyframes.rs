@@ -1,7 +1,9 @@
 //! The key frames that subscriptions need.
 
 use crate::api::{PeerId, TrackId};
+use crate::connection::Section;
 use crate::context::Context;
+use crate::io::Slot;
 use crate::link::LinkBody;
 use crate::packet::LayerIndex;
 
@@ -26,8 +28,31 @@ impl Room {
         }
     }
 
-    /// At most so often per encoding, however many ask.
+    /// Somebody needs a key frame of it. At most so often per encoding, however many ask; and again, by the tick, until one
+    /// comes.
     pub(crate) fn ask_keyframe(&mut self, id: TrackId, encoding: LayerIndex, cx: &mut Context<'_>) {
+        let state = self
+            .tracks
+            .get_mut(&id)
+            .and_then(|track| track.encodings.get_mut(usize::from(encoding.0)));
+        if let Some(state) = state {
+            state.throttle.wish();
+            self.ask_if_due(id, encoding, cx);
+        }
+    }
+
+    /// What was asked for and did not come is asked for again.
+    pub(super) fn repeat_keyframes(&mut self, id: TrackId, cx: &mut Context<'_>) {
+        let count = self
+            .tracks
+            .get(&id)
+            .map_or(0, |track| track.encodings.len());
+        for encoding in (0..count).filter_map(|place| u8::try_from(place).ok()) {
+            self.ask_if_due(id, LayerIndex(encoding), cx);
+        }
+    }
+
+    fn ask_if_due(&mut self, id: TrackId, encoding: LayerIndex, cx: &mut Context<'_>) {
         let room = self.id();
         let Some(track) = self.tracks.get_mut(&id) else {
             return;
@@ -36,29 +61,23 @@ impl Room {
         let Some(state) = track.encodings.get_mut(usize::from(encoding.0)) else {
             return;
         };
-        if !state.throttle.ask(now) {
+        if !state.throttle.is_due(now) {
             return;
         }
-        cx.counters.keyframes_asked += 1;
-        match &track.origin {
-            Origin::Local { slot, section, .. } => {
-                let (slot, section) = (*slot, *section);
-                if let Some(entry) = cx.connections.get_mut(slot) {
-                    let rid = entry
-                        .track_of(section)
-                        .and_then(|up| up.rids.get(usize::from(encoding.0)).copied());
-                    entry.guard(|connection| connection.request_keyframe(section, rid));
-                    cx.connections.mark(slot);
-                }
+        let was_asked = match &track.origin {
+            Origin::Local { slot, section, .. } => ask_publisher(*slot, *section, encoding, cx),
+            Origin::Remote { shard, .. } => {
+                let track = id;
+                cx.link(*shard, room, LinkBody::Keyframe { track, encoding });
+                true
             }
-            Origin::Remote { shard, .. } => cx.link(
-                *shard,
-                room,
-                LinkBody::Keyframe {
-                    track: id,
-                    encoding,
-                },
-            ),
+        };
+        if was_asked {
+            cx.counters.keyframes_asked += 1;
+            state.throttle.asked(now);
+        } else {
+            cx.counters.keyframes_unasked += 1;
+            state.throttle.not_asked(now);
         }
     }
 
@@ -74,4 +93,17 @@ impl Room {
             self.ask_keyframe(id, encoding, cx);
         }
     }
+}
+
+/// False: nothing came of the encoding yet, so there is nobody to ask. It begins with a key frame anyway.
+fn ask_publisher(slot: Slot, section: Section, encoding: LayerIndex, cx: &mut Context<'_>) -> bool {
+    let Some(entry) = cx.connections.get_mut(slot) else {
+        return false;
+    };
+    let rid = entry
+        .track_of(section)
+        .and_then(|up| up.rids.get(usize::from(encoding.0)).copied());
+    let asked = entry.guard(|connection| connection.request_keyframe(section, rid));
+    cx.connections.mark(slot);
+    asked == Some(true)
 }

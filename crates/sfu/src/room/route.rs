@@ -11,7 +11,6 @@ use crate::connections::Up;
 use crate::context::Context;
 use crate::forwarder::Verdict;
 use crate::io::Slot;
-use crate::keyframes::Throttle;
 use crate::link::LinkBody;
 use crate::packet::{FrameInfo, LayerIndex, TrackPacket};
 
@@ -227,8 +226,7 @@ impl Track {
         } = packet.frame;
         if let Some(encoding) = self.encodings.get_mut(usize::from(packet.encoding.0)) {
             if encoding.last_packet.is_none() {
-                // What was asked before there was a stream to ask on did not reach the sender.
-                encoding.throttle = Throttle::default();
+                encoding.throttle.can_ask();
             }
             encoding.last_packet = Some(packet.arrived);
             if keyframe {

@@ -33,6 +33,7 @@ impl Room {
         let tracks: Vec<TrackId> = self.tracks.keys().copied().collect();
         for id in tracks {
             self.retarget(id, cx);
+            self.repeat_keyframes(id, cx);
         }
         for peer in self.local_ids() {
             self.tick_peer(peer, now, cx);
