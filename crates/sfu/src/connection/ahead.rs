@@ -119,7 +119,9 @@ impl Ahead {
     }
 
     /// The track is gone, the stream stays.
-    pub(super) fn take_back(&mut self, binding: Binding) {
+    pub(super) fn take_back(&mut self, mut binding: Binding) {
+        // Its packets are in the history of that track; the next one has others under the same numbers.
+        binding.stream.forget();
         self.stream = Some(binding.stream);
         self.splice = binding.splice.unwrap_or_default();
     }

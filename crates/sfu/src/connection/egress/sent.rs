@@ -16,6 +16,7 @@ const VP8: u8 = 1 << 2;
 const KEY_IDX: u8 = 1 << 3;
 const EMPTY: u8 = 1 << 4;
 const DESCRIBED: u8 = 1 << 5;
+const RESENT: u8 = 1 << 6;
 
 /// One packet as the receiver knows it. What it carried is in its track's history, once for all receivers; four of these
 /// share two cache lines.
@@ -66,7 +67,7 @@ impl Sent {
             time,
             source_seq: source.seq,
             at_ms,
-            resent_ms: at_ms,
+            resent_ms: 0,
             picture_id: form.vp8.map_or(0, |ids| ids.picture_id),
             tl0_pic_idx: form.vp8.map_or(0, |ids| ids.tl0_pic_idx),
             key_idx: key_idx.unwrap_or(0),
@@ -146,16 +147,12 @@ impl Record {
         let is_it = sent.flags & IN_USE != 0
             && sent.number() == number
             && now_ms.wrapping_sub(sent.at_ms) <= REPAIR_AGE_MAX_MS;
-        let first = sent.resent_ms == sent.at_ms;
-        if !is_it || !first && now_ms.wrapping_sub(sent.resent_ms) < pause_ms {
+        let too_soon = sent.flags & RESENT != 0 && now_ms.wrapping_sub(sent.resent_ms) < pause_ms;
+        if !is_it || too_soon {
             return None;
         }
-        // One millisecond off where it is the same: it has been sent again.
-        sent.resent_ms = if now_ms == sent.at_ms {
-            now_ms.wrapping_add(1)
-        } else {
-            now_ms
-        };
+        sent.flags |= RESENT;
+        sent.resent_ms = now_ms;
         Some(*sent)
     }
 
@@ -166,6 +163,11 @@ impl Record {
         let mut newest_first = self.descriptors.iter().rev();
         let found = newest_first.find(|(seq, _)| *seq == sent.seq);
         found.map(|(_, descriptor)| descriptor)
+    }
+
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.ring.len()
     }
 
     fn place(&mut self, seq: u32) -> &mut Sent {

@@ -21,6 +21,9 @@ const REPAIR_PART: usize = 4;
 /// What may be repaired at once, at first and at most.
 const REPAIR_START_BYTES: usize = 64 * 1024;
 const REPAIR_MAX_BYTES: usize = 256 * 1024;
+/// What a repair costs besides its payload: header, extensions, the number that it had, tag, UDP and IP. Without it, packets
+/// that only took a number could be had for nothing.
+const REPAIR_OVERHEAD_BYTES: usize = 100;
 /// A packet is not sent again sooner.
 const REPAIR_PAUSE_MIN: Duration = Duration::from_millis(10);
 
@@ -98,8 +101,17 @@ impl Stream {
         payloads: Payloads,
         extensions: &ExtensionMap,
     ) {
+        if self.payloads != payloads {
+            // Under the old payload types the client may understand something else now.
+            self.forget();
+        }
         self.payloads = payloads;
         self.ids = ExtensionIds::new(extensions);
+    }
+
+    /// What was sent cannot be sent again: it was of another track, or was described otherwise.
+    pub(in crate::connection) fn forget(&mut self) {
+        self.record = Record::default();
     }
 
     pub(in crate::connection) fn ssrcs(&self) -> Ssrcs {
@@ -215,7 +227,8 @@ impl Stream {
         let Some(payload_type) = self.payloads.repair_of(sent.payload_type) else {
             return false;
         };
-        let Some(budget) = self.repair_budget_bytes.checked_sub(payload.len()) else {
+        let cost = payload.len() + REPAIR_OVERHEAD_BYTES;
+        let Some(budget) = self.repair_budget_bytes.checked_sub(cost) else {
             return false;
         };
         self.repair_budget_bytes = budget;
