@@ -66,7 +66,7 @@ impl Connection {
             if !entry.usable() || entry.ahead.is_some() || entry.carries.is_some() {
                 continue;
             }
-            let ssrcs = egress::fresh_ssrcs(&mut self.rtc, entry.kind);
+            let ssrcs = self.egress.fresh_ssrcs(&mut self.rtc, entry.kind);
             let stream = egress::stream(&self.rtc, *mid, ssrcs, entry.payloads);
             let Some(stream) = stream else { continue };
             let ssrcs = stream.ssrcs();

@@ -338,7 +338,7 @@ impl Connection {
         let stream = match &mut entry.ahead {
             Some(ahead) => ahead.lend(),
             None => {
-                let ssrcs = egress::fresh_ssrcs(&mut self.rtc, entry.kind);
+                let ssrcs = self.egress.fresh_ssrcs(&mut self.rtc, entry.kind);
                 egress::stream(&self.rtc, mid, ssrcs, entry.payloads)
             }
         };

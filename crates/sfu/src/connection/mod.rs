@@ -333,6 +333,7 @@ impl Connection {
         self.touch(now);
         self.settle();
         self.closing = true;
+        self.egress.set_up(false);
         self.drained = false;
         if let Err(error) = self.rtc.close() {
             self.fail(&error);
@@ -483,6 +484,7 @@ impl Connection {
             return;
         }
         self.link.told = up;
+        self.egress.set_up(up && !self.closing);
         if up {
             self.outputs.push_back(Output::Connected);
             self.announce_ready();
@@ -524,6 +526,7 @@ impl Connection {
     fn end(&mut self) {
         if !self.closed {
             self.closed = true;
+            self.egress.set_up(false);
             self.rtc.disconnect();
             self.outputs.push_back(Output::Closed);
         }

@@ -306,7 +306,7 @@ impl Connection {
                     && !entry.streams.contains(&down.track.stream_id)
                     && !plan.again.iter().any(|taken| taken.mid == **mid)
             });
-            let ssrcs = egress::fresh_ssrcs(&mut self.rtc, down.track.kind);
+            let ssrcs = self.egress.fresh_ssrcs(&mut self.rtc, down.track.kind);
             let placed = |mid| Placed { mid, key, ssrcs };
             if let Some((mid, _)) = recycled {
                 plan.again.push(placed(*mid));

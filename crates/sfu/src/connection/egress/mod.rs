@@ -26,6 +26,8 @@ use crate::api::MediaKind;
 use crate::rtcp::{self, Feedback};
 use crate::srtp::{Opener, Sealer};
 
+#[cfg(test)]
+pub(super) use keys::tapped;
 pub(super) use keys::{KeySlot, provider, with_slot};
 pub(crate) use sent::{REPAIR_AGE_MAX_MS, Sent};
 pub(super) use stream::{Ssrcs, Stream};
@@ -59,6 +61,9 @@ pub(super) struct Egress {
     sealer: Option<Sealer>,
     opener: Option<Opener>,
     path: Option<Path>,
+    /// A client whose checks stopped wants nothing more (RFC 7675 §5.1), nor one that was told goodbye.
+    up: bool,
+    ssrcs: SsrcSequence,
     epoch: Instant,
     report_due: Option<Instant>,
     /// The owner must look at the deadline again.
@@ -111,6 +116,8 @@ impl Egress {
             sealer: None,
             opener: None,
             path: None,
+            up: false,
+            ssrcs: SsrcSequence::default(),
             epoch: now,
             report_due: None,
             woken: false,
@@ -145,6 +152,20 @@ impl Egress {
         self.sealer.is_some() && self.path != Some(Path { local, remote }) && nominates(check)
     }
 
+    /// May something be sent?
+    pub(super) fn set_up(&mut self, up: bool) {
+        self.up = up;
+    }
+
+    /// New SSRCs for every track, also on a section that had some: libwebrtc decodes, but does not show, a track that
+    /// comes with an SSRC it knows from an earlier one.
+    pub(super) fn fresh_ssrcs(&mut self, rtc: &mut Rtc, kind: MediaKind) -> Ssrcs {
+        Ssrcs {
+            main: self.ssrcs.next(rtc),
+            repair: (kind == MediaKind::Video).then(|| self.ssrcs.next(rtc)),
+        }
+    }
+
     pub(super) fn due(&self) -> Option<Instant> {
         self.report_due
     }
@@ -169,7 +190,7 @@ impl Egress {
     fn way(&self, now: Instant) -> Option<Way<'_>> {
         Some(Way {
             sealer: self.sealer.as_ref()?,
-            path: self.path?,
+            path: self.path.filter(|_| self.up)?,
             now,
             now_ms: self.now_ms(now),
         })
@@ -185,7 +206,7 @@ impl Connection {
         Some(Writer {
             way: Way {
                 sealer: egress.sealer.as_ref()?,
-                path: egress.path?,
+                path: egress.path.filter(|_| egress.up)?,
                 now: self.now,
                 now_ms,
             },
@@ -271,8 +292,8 @@ impl Connection {
 
     /// Asks str0m to send something, which shows where the client wants media now.
     pub(super) fn probe_path(&mut self) {
+        let nobody = self.egress.ssrcs.next(&mut self.rtc).into();
         let mut api = self.rtc.direct_api();
-        let nobody = api.new_ssrc();
         api.send_app_specific_feedback(nobody, nobody, PATH_PROBE);
         self.drained = false;
     }
@@ -281,7 +302,8 @@ impl Connection {
     pub(super) fn send_reports(&mut self, out: &mut Transmits) {
         self.egress.report_due = None;
         let ntp = self.ntp();
-        let (Some(sealer), Some(path)) = (&mut self.egress.sealer, self.egress.path) else {
+        let path = self.egress.path.filter(|_| self.egress.up);
+        let (Some(sealer), Some(path)) = (&mut self.egress.sealer, path) else {
             return;
         };
         let mut reported = false;
@@ -328,13 +350,30 @@ impl Connection {
     }
 }
 
-/// New SSRCs for every track, also on a section that had some: libwebrtc decodes, but does not show, a track that
-/// comes with an SSRC it knows from an earlier one.
-pub(super) fn fresh_ssrcs(rtc: &mut Rtc, kind: MediaKind) -> Ssrcs {
-    let api = rtc.direct_api();
-    Ssrcs {
-        main: *api.new_ssrc(),
-        repair: (kind == MediaKind::Video).then(|| *api.new_ssrc()),
+/// The SSRCs of one connection, none of them twice: the numbers of a second stream would repeat the nonces of the first.
+#[derive(Debug, Default)]
+struct SsrcSequence {
+    mask: Option<u32>,
+    issued: u32,
+}
+
+/// Odd: its multiples come to each number once before the first comes again.
+const SSRC_STEP: u32 = 0x9e37_79b1;
+
+impl SsrcSequence {
+    fn next(&mut self, rtc: &mut Rtc) -> u32 {
+        let mut api = rtc.direct_api();
+        let mask = *self.mask.get_or_insert_with(|| *api.new_ssrc());
+        loop {
+            self.issued = self.issued.wrapping_add(1);
+            let ssrc = mask ^ self.issued.wrapping_mul(SSRC_STEP);
+            let known =
+                api.stream_rx(&ssrc.into()).is_some() || api.stream_tx(&ssrc.into()).is_some();
+            // Zero is none to many.
+            if ssrc != 0 && !known {
+                return ssrc;
+            }
+        }
     }
 }
 
@@ -384,7 +423,7 @@ pub(super) fn is_rtcp(bytes: &[u8]) -> bool {
 }
 
 /// Has the check the attribute? It was authenticated before.
-fn nominates(check: &[u8]) -> bool {
+pub(super) fn nominates(check: &[u8]) -> bool {
     let mut attributes = check.get(STUN_HEADER_BYTES..).unwrap_or_default();
     while let [a, b, c, d, rest @ ..] = attributes {
         if u16::from_be_bytes([*a, *b]) == USE_CANDIDATE {
