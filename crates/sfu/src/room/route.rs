@@ -1,5 +1,6 @@
 //! The way of a packet inside a room: in from a publisher's connection or a link, out to subscriptions and links.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,9 +156,8 @@ impl Room {
         packets: &[Sent],
         cx: &mut Context<'_>,
     ) {
-        let Some(track) = self.tracks.get(&id) else {
-            return;
-        };
+        // A track that is gone has no packets.
+        let track = self.tracks.get(&id);
         let nothing = Extensions::default();
         let counters = &mut *cx.counters;
         let out = &mut cx.out.transmits;
@@ -166,7 +166,7 @@ impl Room {
         };
         let step = entry.guard(|connection| {
             for sent in packets {
-                let found = track.recall(sent.source());
+                let found = track.and_then(|track| track.recall(sent.source()));
                 let (payload, extensions) = match found {
                     _ if sent.is_empty() => (&[][..], found.map_or(&nothing, |p| &p.extensions)),
                     Some(packet) => (&*packet.payload, &packet.extensions),
@@ -194,6 +194,9 @@ impl Track {
     fn remember(&mut self, packets: &mut Vec<TrackPacket>) {
         if self.publication.kind != MediaKind::Video || self.subscriptions.is_empty() {
             packets.clear();
+            for encoding in &mut self.encodings {
+                encoding.history.clear();
+            }
             return;
         }
         for packet in packets.drain(..) {
@@ -212,8 +215,7 @@ impl Track {
 
     fn recall(&self, source: Source) -> Option<&TrackPacket> {
         let encoding = self.encodings.get(usize::from(source.encoding))?;
-        let mut newest_first = encoding.history.iter().rev();
-        newest_first.find(|packet| low(packet.seq) == source.seq)
+        find(&encoding.history, source.seq)
     }
 
     /// Notes what the packet says of its encoding. True: it was silent before, so layers may be chosen anew.
@@ -316,9 +318,25 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
     }
 }
 
+/// As many requests may come as there are packets: it is looked for where it is if none was lost on the way here, then after
+/// that, then everywhere.
+fn find(history: &VecDeque<TrackPacket>, seq: u32) -> Option<&TrackPacket> {
+    let behind = low(history.back()?.seq).wrapping_sub(seq);
+    let behind = usize::try_from(behind).unwrap_or(usize::MAX);
+    let likely = (history.len() - 1).saturating_sub(behind);
+    let is_it = |packet: &&TrackPacket| low(packet.seq) == seq;
+    let mut after = history.range(likely..);
+    after
+        .find(is_it)
+        .or_else(|| history.range(..likely).find(is_it))
+}
+
 fn low(seq: u64) -> u32 {
     (seq & u64::from(u32::MAX)) as u32
 }
 
 /// Keeps the hot path's packet small enough to be copied to several shards.
 const _: () = assert!(size_of::<TrackPacket>() <= 512 && size_of::<Arc<[u8]>>() == 16);
+
+#[cfg(test)]
+mod tests;

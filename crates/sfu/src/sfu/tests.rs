@@ -8,8 +8,10 @@ use super::Sfu;
 use crate::api::{
     ConnectionKey, ConnectionOptions, DataForm, Entropy, Event, Grant, Identity, Join, LeaveReason,
     MediaKind, MsidStyle, Now, Offerer, PeerId, PeerKind, Publish, Refusal, Request, RequestKind,
-    RoomId, RoomInfo, RoomName, ShardId, ShardSet, Source,
+    RoomId, RoomInfo, RoomName, ShardId, ShardSet, Source, TrackId,
 };
+use crate::connection::{DownKey, Sent};
+use crate::context::Context;
 use crate::io::{Config, Received, Slot};
 
 struct Counting(u8);
@@ -285,4 +287,21 @@ fn who_opens_late_has_the_same_time_to_connect() {
     assert_eq!(sfu.counters().peers_now, 1, "still has a second");
     pass(&mut sfu, later, 3);
     assert_eq!(sfu.counters().peers_now, 0);
+}
+
+#[test]
+fn what_cannot_be_sent_again_is_counted() {
+    let now = now();
+    let mut sfu = sfu(now);
+    let peer = PeerId(1);
+    sfu.handle_request(now, peer, join(Grant::everything()));
+    sfu.handle_request(now, peer, open());
+    let slot = *sfu.connections.slots().first().expect("its connection's");
+    let missed = [Sent::default(); 3];
+    let room = sfu.rooms.get(&RoomId(9)).expect("there");
+    let cx = &mut context!(sfu, now);
+    room.resend(TrackId(77), slot, DownKey(0), &missed, cx);
+    let counters = sfu.counters();
+    assert_eq!((counters.rtp_resend_refused, counters.rtp_resent), (3, 0));
+    assert_eq!(sfu.transmits().all().len(), 0);
 }
