@@ -37,7 +37,11 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(crate) fn new(config: &crate::Config) -> Self {
-        let crypto = Arc::new(provider());
+        Self::with_crypto(config, provider())
+    }
+
+    pub(super) fn with_crypto(config: &crate::Config, crypto: CryptoProvider) -> Self {
+        let crypto = Arc::new(crypto);
         let certificate = crypto
             .dtls_provider
             .generate_certificate()

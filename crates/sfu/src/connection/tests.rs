@@ -3,8 +3,11 @@
 mod ahead;
 mod client_offers;
 mod data;
+mod media;
 mod overtaking;
 mod pair;
 mod paths;
+mod profiles;
+mod repairs;
 mod server_offers;
 mod sources;

@@ -50,6 +50,15 @@ pub(in crate::connection) fn provider() -> CryptoProvider {
 
 static TAP: LazyLock<Tap> = LazyLock::new(|| Tap(from_feature_flags().dtls_provider));
 
+/// Over another one than str0m's own.
+#[cfg(test)]
+pub(in crate::connection) fn tapped(inner: &'static dyn DtlsProvider) -> CryptoProvider {
+    CryptoProvider {
+        dtls_provider: Box::leak(Box::new(Tap(inner))),
+        ..from_feature_flags()
+    }
+}
+
 #[derive(Debug)]
 struct Tap(&'static dyn DtlsProvider);
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
-use str0m::crypto::from_feature_flags;
+use str0m::crypto::{CryptoProvider, from_feature_flags};
 use str0m::media::{Direction, MediaKind as RtcKind, Mid, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpPacket, RtpWrite};
@@ -15,6 +15,7 @@ use str0m::{Candidate, Event, Input, Output as RtcOutput, Rtc, RtcConfig};
 use crate::api::{
     Codec, ConnectionOptions, Entropy, MediaKind, Now, Offerer, SectionMap, ShardId, TrackId,
 };
+use crate::connection::egress::{nominates, provider};
 use crate::connection::extensions::{DESCRIPTOR_URI, DescriptorSerializer};
 use crate::connection::{
     Connection, DownKey, DownPacket, DownTrack, Extensions, Output, RemoteSection, Report, Said,
@@ -72,12 +73,17 @@ pub(super) fn down(track: u64, kind: MediaKind, codec: Option<Codec>) -> DownTra
 /// A browser, more or less.
 pub(super) struct Client {
     pub(super) rtc: Rtc,
+    /// As the server sees it.
     pub(super) address: SocketAddr,
+    /// As it knows itself.
+    inner: SocketAddr,
+    others: Vec<SocketAddr>,
     pub(super) packets: Vec<RtpPacket>,
     pub(super) channels: Vec<(ChannelId, String)>,
     pub(super) data: Vec<(ChannelId, bool, Vec<u8>)>,
     pub(super) keyframes_asked: Vec<(Mid, Option<Rid>)>,
-    transmits: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// From, to, what.
+    transmits: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     deadline: Instant,
     pub(super) receivers: Vec<Mid>,
     now: Instant,
@@ -95,7 +101,7 @@ pub(super) struct Adds {
 }
 
 impl Client {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, crypto: CryptoProvider) -> Self {
         let mut map = ExtensionMap::standard();
         map.set(
             12,
@@ -103,7 +109,7 @@ impl Client {
         );
         map.set(5, Extension::AbsoluteCaptureTime);
         let mut rtc = RtcConfig::new()
-            .set_crypto_provider(Arc::new(from_feature_flags()))
+            .set_crypto_provider(Arc::new(crypto))
             .set_rtp_mode(true)
             .set_extension_map(map)
             .build(now);
@@ -113,6 +119,8 @@ impl Client {
         Self {
             rtc,
             address,
+            inner: address,
+            others: Vec::new(),
             packets: Vec::new(),
             channels: Vec::new(),
             data: Vec::new(),
@@ -125,6 +133,13 @@ impl Client {
         }
     }
 
+    /// One more; paths from it have less priority.
+    pub(super) fn add_address(&mut self, address: SocketAddr) {
+        let candidate = Candidate::host(address, "udp").expect("a good address");
+        self.rtc.add_local_candidate(candidate);
+        self.others.push(address);
+    }
+
     fn drain(&mut self) {
         loop {
             match self.rtc.poll_output().expect("the client works") {
@@ -132,9 +147,11 @@ impl Client {
                     self.deadline = at;
                     return;
                 }
-                RtcOutput::Transmit(transmit) => self
-                    .transmits
-                    .push_back((transmit.destination, transmit.contents.into())),
+                RtcOutput::Transmit(transmit) => self.transmits.push_back((
+                    transmit.source,
+                    transmit.destination,
+                    transmit.contents.into(),
+                )),
                 RtcOutput::Event(Event::RtpPacket(packet)) => self.packets.push(packet),
                 RtcOutput::Event(Event::ChannelOpen(id, label)) => self.channels.push((id, label)),
                 RtcOutput::Event(Event::ChannelData(data)) => {
@@ -312,6 +329,36 @@ mod pick {
     }
 }
 
+/// A datagram for the client.
+pub(super) struct Wire {
+    pub(super) at: Instant,
+    pub(super) remote: SocketAddr,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Wire {
+    pub(super) fn is_rtp(&self) -> bool {
+        matches!(self.bytes[..], [128..=191, kind, ..] if !(192..=223).contains(&kind))
+    }
+
+    /// A compound packet that begins with one.
+    pub(super) fn is_sender_report(&self) -> bool {
+        matches!(self.bytes[..], [128..=191, 200, ..])
+    }
+
+    pub(super) fn payload_type(&self) -> u8 {
+        self.bytes[1] & 0x7f
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        u32::from_be_bytes(self.bytes[8..12].try_into().expect("four bytes"))
+    }
+
+    pub(super) fn seq(&self) -> u16 {
+        u16::from_be_bytes([self.bytes[2], self.bytes[3]])
+    }
+}
+
 pub(super) struct Pair {
     pub(super) now: Now,
     pub(super) server: Connection,
@@ -320,9 +367,17 @@ pub(super) struct Pair {
     pub(super) said: Vec<Output>,
     /// Nothing arrives any more.
     pub(super) cut: bool,
+    /// An address of the client's that nothing comes from or goes to.
+    pub(super) blocked: Option<SocketAddr>,
+    /// By checks that came, in their order.
+    pub(super) nominated: Vec<SocketAddr>,
     /// Every so many-th datagram to the client is lost.
     pub(super) lose_every: Option<u32>,
     datagrams: u32,
+    /// So many packets of media to the client are lost next.
+    pub(super) lose_next: u32,
+    /// What was sent to the client, lost or not.
+    pub(super) wire: Vec<Wire>,
     /// What is missed stays missed.
     pub(super) unrepaired: bool,
     /// Written, and not carried yet.
@@ -332,26 +387,38 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    pub(super) fn new(options: &ConnectionOptions) -> Self {
+        Self::with_crypto(options, provider(), from_feature_flags())
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "some instant must be the first of the virtual ones"
     )]
-    pub(super) fn new(options: &ConnectionOptions) -> Self {
+    pub(super) fn with_crypto(
+        options: &ConnectionOptions,
+        ours: CryptoProvider,
+        theirs: CryptoProvider,
+    ) -> Self {
         let now = Now {
             instant: Instant::now() + Duration::from_secs(100),
             wall: Duration::from_secs(1_800_000_000),
         };
         let mut config = Config::new(SHARD, vec![address("10.0.0.1:7000")]);
         config.sdp_bytes_max = 300_000;
-        let shared = Shared::new(&config);
+        let shared = Shared::with_crypto(&config, ours);
         Self {
             now,
             server: Connection::new(now, &shared, credentials(1), options),
-            client: Client::new(now.instant),
+            client: Client::new(now.instant, theirs),
             said: Vec::new(),
             cut: false,
+            blocked: None,
+            nominated: Vec::new(),
             lose_every: None,
             datagrams: 0,
+            lose_next: 0,
+            wire: Vec::new(),
             unrepaired: false,
             out: Transmits::default(),
             history: BTreeMap::new(),
@@ -398,11 +465,18 @@ impl Pair {
         loop {
             self.client.drain();
             let mut silent = true;
-            while let Some((to, bytes)) = self.client.transmits.pop_front() {
+            while let Some((from, to, bytes)) = self.client.transmits.pop_front() {
                 silent = false;
-                if !self.cut {
-                    self.server
-                        .handle_packet(self.now, self.client.address, to, &bytes);
+                let seen = if from == self.client.inner {
+                    self.client.address
+                } else {
+                    from
+                };
+                if !self.cut && self.blocked != Some(seen) {
+                    if bytes.first().is_some_and(|first| *first < 2) && nominates(&bytes) {
+                        self.nominated.push(seen);
+                    }
+                    self.server.handle_packet(self.now, seen, to, &bytes);
                 }
             }
             let mut transmits = std::mem::take(&mut self.out);
@@ -433,13 +507,27 @@ impl Pair {
     fn carry(&mut self, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
         assert_eq!(local, address("10.0.0.1:7000"));
         self.datagrams += 1;
+        let wire = Wire {
+            at: self.now.instant,
+            remote,
+            bytes: bytes.to_vec(),
+        };
+        let unlucky = self.lose_next > 0 && wire.is_rtp();
+        self.lose_next -= u32::from(unlucky);
+        self.wire.push(wire);
         let lost = self
             .lose_every
             .is_some_and(|every| self.datagrams.is_multiple_of(every));
-        if self.cut || lost || remote != self.client.address {
+        let to = if remote == self.client.address {
+            self.client.inner
+        } else {
+            remote
+        };
+        let known = remote == self.client.address || self.client.others.contains(&remote);
+        if self.cut || lost || unlucky || !known || self.blocked == Some(remote) {
             return;
         }
-        let received = Receive::new(Protocol::Udp, local, remote, bytes).expect("a good datagram");
+        let received = Receive::new(Protocol::Udp, local, to, bytes).expect("a good datagram");
         self.client
             .rtc
             .handle_input(Input::Receive(self.now.instant, received))
@@ -523,9 +611,7 @@ impl Pair {
         extensions: &Extensions,
     ) -> bool {
         let source = source(seq);
-        self.history
-            .insert(source.seq, (Arc::from(payload), extensions.clone()));
-        let written = self.server.write(
+        self.write_packet(
             key,
             &DownPacket {
                 codec,
@@ -540,8 +626,13 @@ impl Pair {
                 vp8: None,
                 descriptor: None,
             },
-            &mut self.out,
-        );
+        )
+    }
+
+    pub(super) fn write_packet(&mut self, key: DownKey, packet: &DownPacket<'_>) -> bool {
+        let kept = (Arc::from(packet.payload), packet.extensions.clone());
+        self.history.insert(packet.source.seq, kept);
+        let written = self.server.write(key, packet, &mut self.out);
         self.server.handle_timeout(self.now);
         written
     }
