@@ -168,6 +168,8 @@ impl Counts {
 pub(super) struct Sections {
     pub(super) entries: BTreeMap<Mid, Entry>,
     pub(super) downs: BTreeMap<DownKey, Down>,
+    /// Which track each stream carries. A report has many, and a client may have thousands.
+    by_ssrc: BTreeMap<u32, DownKey>,
     /// What the client said it can, and cannot, receive.
     accepted: BTreeSet<Codec>,
     rejected: BTreeSet<Codec>,
@@ -193,6 +195,7 @@ impl Sections {
         let Some(binding) = self.downs.remove(&key).and_then(|down| down.binding) else {
             return false;
         };
+        self.by_ssrc.remove(&binding.stream.ssrcs().main);
         if let Some(entry) = self.entries.get_mut(&binding.mid) {
             entry.carries = None;
             give_back(entry, *binding);
@@ -210,6 +213,7 @@ impl Sections {
             .take()
             .and_then(|key| self.downs.get_mut(&key));
         if let Some(binding) = down.and_then(|down| down.binding.take()) {
+            self.by_ssrc.remove(&binding.stream.ssrcs().main);
             give_back(entry, *binding);
         }
     }
@@ -225,7 +229,18 @@ impl Sections {
             }
             entry.streams.insert(down.track.stream_id.clone());
         }
-        down.binding = Some(Box::new(binding));
+        let ssrc = binding.stream.ssrcs().main;
+        if let Some(before) = down.binding.replace(Box::new(binding)) {
+            self.by_ssrc.remove(&before.stream.ssrcs().main);
+        }
+        self.by_ssrc.insert(ssrc, key);
+    }
+
+    /// The track that the stream carries now.
+    pub(super) fn sent_as(&mut self, ssrc: u32) -> Option<(DownKey, &mut Stream)> {
+        let key = *self.by_ssrc.get(&ssrc)?;
+        let binding = self.downs.get_mut(&key)?.binding.as_mut()?;
+        Some((key, &mut binding.stream))
     }
 
     /// Tracks without a section that the client could receive, in the order they came.

@@ -263,11 +263,7 @@ impl Connection {
             Feedback::Report(report) => report.ssrc,
         };
         let now_ms = self.egress.now_ms(self.now);
-        let ours = self.sections.downs.iter_mut().find_map(|(key, down)| {
-            let stream = &mut down.binding.as_mut()?.stream;
-            (stream.ssrcs().main == ssrc).then_some((*key, stream))
-        });
-        let Some((key, stream)) = ours else {
+        let Some((key, stream)) = self.sections.sent_as(ssrc) else {
             return;
         };
         match feedback {

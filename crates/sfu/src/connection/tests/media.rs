@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant, SystemTime};
 
-use str0m::media::{Direction, MediaKind as RtcKind};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind as RtcKind};
 
 use super::pair::{Adds, Pair, Wire, down, options, section, source, ssrcs};
 use crate::api::{Codec, MediaKind, Offerer};
-use crate::connection::{DownKey, DownPacket, Extensions, Output};
+use crate::connection::{DownKey, DownPacket, Extensions, Output, Said};
 
 fn viewer() -> Adds {
     Adds {
@@ -280,4 +280,46 @@ fn packets_have_the_payload_type_that_the_client_gave_the_codec() {
     let media = pair.wire.iter().filter(|one| one.is_rtp());
     let types: Vec<u8> = media.map(Wire::payload_type).collect();
     assert_eq!(types, [118]);
+}
+
+#[test]
+fn what_the_client_says_of_a_stream_is_said_of_the_track_on_it() {
+    let mut ahead = options(Offerer::Client);
+    ahead.answers_ahead = true;
+    let mut pair = Pair::new(&ahead);
+    let first = camera(&mut pair);
+    let round = pair.negotiate(&Adds {
+        media: vec![(RtcKind::Video, Direction::RecvOnly); 2],
+        ..Adds::default()
+    });
+    pair.run_ms(500);
+    let second = camera(&mut pair);
+    let ask = |pair: &mut Pair, place: usize| {
+        pair.said.clear();
+        let mut api = pair.client.rtc.direct_api();
+        let stream = api.stream_rx_by_mid(round.mids[place], None);
+        let stream = stream.expect("it receives");
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+        pair.run_ms(50);
+        let asked = pair.said.iter().filter_map(|output| {
+            if let Output::OfTrack(key, Said::KeyframeWanted) = output {
+                Some(*key)
+            } else {
+                None
+            }
+        });
+        asked.collect::<Vec<_>>()
+    };
+    for key in [first, second] {
+        assert!(pair.write(key, Codec::Vp8, 1, b"picture"));
+    }
+    pair.run_ms(20);
+    assert_eq!(ask(&mut pair, 0), [first]);
+    assert_eq!(ask(&mut pair, 1), [second]);
+    pair.server.detach(pair.now, first);
+    assert_eq!(ask(&mut pair, 0), []);
+    let third = camera(&mut pair);
+    pair.run_ms(20);
+    assert_eq!(ask(&mut pair, 0), [third]);
+    assert_eq!(ask(&mut pair, 1), [second]);
 }
