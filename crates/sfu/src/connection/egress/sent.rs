@@ -231,3 +231,6 @@ fn bit(number: u64) -> u64 {
 fn low(seq: u64) -> u32 {
     (seq & u64::from(u32::MAX)) as u32
 }
+
+/// There may be two thousand for each stream of each viewer.
+const _: () = assert!(size_of::<Sent>() == 28);
