@@ -458,7 +458,12 @@ impl Connection {
                 self.outputs
                     .extend(label.map(|label| Output::ChannelClosed { label }));
             }
-            Event::PeerStats(stats) => self.meter.peer(&stats),
+            Event::PeerStats(stats) => {
+                self.meter.peer(&stats);
+                if let Some(pair) = &stats.selected_candidate_pair {
+                    self.egress.follow(pair.local.addr, pair.remote.addr);
+                }
+            }
             Event::MediaIngressStats(stats) => self.meter.ingress(&stats),
             // Of no use here: what changed is read from the descriptions, pauses are the forwarders' business, and what is sent
             // str0m knows nothing of.

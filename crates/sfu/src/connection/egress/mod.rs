@@ -143,8 +143,12 @@ impl Egress {
             .first()
             .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
         {
-            self.path = Some(Path { local, remote });
+            self.follow(local, remote);
         }
+    }
+
+    pub(super) fn follow(&mut self, local: SocketAddr, remote: SocketAddr) {
+        self.path = Some(Path { local, remote });
     }
 
     /// Does the client ask, with this check, for another path than the one in use?
