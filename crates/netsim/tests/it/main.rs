@@ -193,6 +193,14 @@ fn who_sends_but_the_lowest_encoding_is_seen_on_every_shard() {
         let track = *world.clients[0].announced.last().expect("a camera");
         let seen = last_encoding(&world, 1, track);
         assert_eq!(seen, Some(0), "{shards} shards");
+        // Whoever comes now need not find out first that nothing better comes.
+        world.join(WATCHER);
+        world.join(WATCHER);
+        world.run(Duration::from_secs(1));
+        for client in [2, 3] {
+            let seen = last_encoding(&world, client, track);
+            assert_eq!(seen, Some(0), "{shards} shards, client {client}");
+        }
 
         world.clients[0].encodings_sent = 3;
         world.run(Duration::from_secs(2));

@@ -365,7 +365,7 @@ impl Room {
         let targets: Vec<_> = track
             .subscriptions
             .iter()
-            .map(|subscription| track.choose(&subscription.preference, now))
+            .map(|subscription| track.choose(subscription, now))
             .collect();
         for (subscription, target) in track.subscriptions.iter_mut().zip(targets) {
             if subscription.forwarder.target() != target {

@@ -148,14 +148,18 @@ impl Track {
         recent(encoding.last_packet) || recent(encoding.wanted_since)
     }
 
-    /// The layer that a subscriber should get now.
-    pub(super) fn choose(&self, preference: &Preference, now: Instant) -> Option<Target> {
-        crate::forwarder::choose(
-            preference,
-            self.layers(),
-            |layer| self.is_live(layer, now),
-            self.spatial_count,
-        )
+    /// The layer that a subscriber should get now. Who has no picture takes a lower one that is there, rather than wait for
+    /// one that may come.
+    pub(super) fn choose(&self, subscription: &Subscription, now: Instant) -> Option<Target> {
+        let preference = &subscription.preference;
+        let desired = self.desire(preference)?.encoding;
+        let nearest = |live: &dyn Fn(LayerIndex) -> bool| {
+            crate::forwarder::choose(preference, self.layers(), live, self.spatial_count)
+        };
+        let is_there = |layer| layer <= desired && self.is_sent(layer, now);
+        let is_blank = subscription.forwarder.current().is_none();
+        let there = is_blank.then(|| nearest(&is_there)).flatten();
+        there.or_else(|| nearest(&|layer| self.is_live(layer, now)))
     }
 
     /// The layer it would get if the publisher sent all of them.
@@ -173,7 +177,7 @@ impl Track {
         for subscription in &self.subscriptions {
             for target in [
                 self.desire(&subscription.preference),
-                self.choose(&subscription.preference, now),
+                self.choose(subscription, now),
             ] {
                 mask |= target.map_or(0, |target| target.encoding.bit());
             }
