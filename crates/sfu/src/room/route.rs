@@ -159,6 +159,7 @@ impl Room {
         // A track that is gone has no packets.
         let track = self.tracks.get(&id);
         let nothing = Extensions::default();
+        let now = cx.now;
         let counters = &mut *cx.counters;
         let out = &mut cx.out.transmits;
         let Some(entry) = cx.connections.get_mut(slot) else {
@@ -175,7 +176,7 @@ impl Room {
                         continue;
                     }
                 };
-                if connection.resend(key, sent, payload, extensions, out) {
+                if connection.resend(now, key, sent, payload, extensions, out) {
                     counters.rtp_resent += 1;
                     counters.datagrams_out += 1;
                 } else {
@@ -269,10 +270,11 @@ fn write_all(subscription: &mut Subscription, packets: &[TrackPacket], cx: &mut 
         cx.counters.rtp_unforwarded += count;
         return;
     };
+    let now = cx.now;
     let counters = &mut *cx.counters;
     let out = &mut cx.out.transmits;
     let woken = entry.guard(|connection| {
-        let mut writer = connection.writer(key);
+        let mut writer = connection.writer(now, key);
         for packet in packets {
             let rewrite = match forwarder.forward(packet) {
                 Verdict::Send(rewrite) => rewrite,

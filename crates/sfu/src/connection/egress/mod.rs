@@ -22,7 +22,7 @@ use super::sections::Binding;
 use super::types::{DownKey, DownPacket, Output, Said, Vp8Rewrite};
 use super::{Connection, Extensions};
 use crate::Transmits;
-use crate::api::MediaKind;
+use crate::api::{MediaKind, Now};
 use crate::rtcp::{self, Feedback};
 use crate::srtp::{Opener, Sealer};
 
@@ -203,7 +203,8 @@ impl Egress {
 
 impl Connection {
     /// For the packets of one batch. None: nothing can be sent now.
-    pub(crate) fn writer(&mut self, key: DownKey) -> Option<Writer<'_>> {
+    pub(crate) fn writer(&mut self, now: Now, key: DownKey) -> Option<Writer<'_>> {
+        self.touch(now);
         let binding = self.sections.downs.get_mut(&key)?.binding.as_mut()?;
         let egress = &mut self.egress;
         let now_ms = egress.now_ms(self.now);
@@ -223,23 +224,26 @@ impl Connection {
     #[cfg(test)]
     pub(crate) fn write(
         &mut self,
+        now: Now,
         key: DownKey,
         packet: &DownPacket<'_>,
         out: &mut Transmits,
     ) -> bool {
-        let writer = self.writer(key);
+        let writer = self.writer(now, key);
         writer.is_some_and(|mut writer| writer.write(packet, out))
     }
 
     /// Once more. False: there is no room for it, or nowhere to send it.
     pub(crate) fn resend(
         &mut self,
+        now: Now,
         key: DownKey,
         sent: &Sent,
         payload: &[u8],
         extensions: &Extensions,
         out: &mut Transmits,
     ) -> bool {
+        self.touch(now);
         let Some(way) = self.egress.way(self.now) else {
             return false;
         };

@@ -138,6 +138,7 @@ fn picture_ids_go_on_too() {
         let payload = [0x90, 0xf0, 0x92, 0x34, 5, 0x43, 0xaa];
         let (picture_id, tl0_pic_idx, key_idx) = ids;
         let written = pair.server.write(
+            pair.now,
             key,
             &DownPacket {
                 codec: Codec::Vp8,

@@ -385,6 +385,7 @@ fn picture_ids_and_descriptors_are_replaced() {
     let payload = [0x90, 0xf0, 0x92, 0x34, 5, 0x43, 0xaa];
     let extensions = Extensions::default().with_descriptor(Arc::from([1_u8; 9]));
     assert!(pair.server.write(
+        pair.now,
         key,
         &DownPacket {
             codec: Codec::Vp8,

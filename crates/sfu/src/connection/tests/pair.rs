@@ -383,7 +383,7 @@ pub(super) struct Pair {
     /// Written, and not carried yet.
     pub(super) out: Transmits,
     /// What was written, to be found when the client misses it.
-    history: BTreeMap<u32, (Arc<[u8]>, Extensions)>,
+    pub(super) history: BTreeMap<u32, (Arc<[u8]>, Extensions)>,
 }
 
 impl Pair {
@@ -446,7 +446,7 @@ impl Pair {
         }
     }
 
-    fn set_now(&mut self, instant: Instant) {
+    pub(super) fn set_now(&mut self, instant: Instant) {
         self.now.wall += instant - self.now.instant;
         self.now.instant = instant;
         self.client.now = instant;
@@ -487,8 +487,14 @@ impl Pair {
                 {
                     for sent in packets {
                         let (payload, extensions) = &self.history[&sent.source().seq];
-                        self.server
-                            .resend(*key, sent, payload, extensions, &mut transmits);
+                        self.server.resend(
+                            self.now,
+                            *key,
+                            sent,
+                            payload,
+                            extensions,
+                            &mut transmits,
+                        );
                     }
                 }
                 self.said.push(output);
@@ -632,7 +638,7 @@ impl Pair {
     pub(super) fn write_packet(&mut self, key: DownKey, packet: &DownPacket<'_>) -> bool {
         let kept = (Arc::from(packet.payload), packet.extensions.clone());
         self.history.insert(packet.source.seq, kept);
-        let written = self.server.write(key, packet, &mut self.out);
+        let written = self.server.write(self.now, key, packet, &mut self.out);
         self.server.handle_timeout(self.now);
         written
     }

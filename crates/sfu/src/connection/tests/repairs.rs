@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use str0m::media::{Direction, MediaKind as RtcKind};
 
@@ -230,4 +231,43 @@ fn no_number_of_a_stream_is_ever_sent_twice() {
     }
     let ssrcs: std::collections::BTreeSet<u32> = seen.keys().map(|(ssrc, _)| *ssrc).collect();
     assert_eq!(ssrcs.len(), 2, "media and repairs");
+}
+
+/// A connection that only watches is not asked for anything between two of its deadlines, and packets are written meanwhile.
+#[test]
+fn a_packet_is_as_old_as_its_writing() {
+    let mut pair = Pair::new(&options(Offerer::Client));
+    let key = camera(&mut pair, 7);
+    pair.negotiate(&receivers(1));
+    pair.run_ms(500);
+    assert!(pair.write(key, Codec::Vp8, 1, b"first"));
+    pair.run_ms(20);
+    pair.set_now(pair.now.instant + Duration::from_millis(1_500));
+    let (payload, extensions) = (b"picture", Extensions::default());
+    pair.lose_next = 1;
+    for seq in 2..=4 {
+        let packet = DownPacket {
+            codec: Codec::Vp8,
+            seq,
+            time: 3000,
+            marker: true,
+            payload,
+            source: source(seq),
+            extensions: &extensions,
+            captured: pair.now.instant,
+            nackable: true,
+            vp8: None,
+            descriptor: None,
+        };
+        pair.history.insert(
+            packet.source.seq,
+            (Arc::from(&payload[..]), extensions.clone()),
+        );
+        let written = pair.server.write(pair.now, key, &packet, &mut pair.out);
+        assert!(written);
+    }
+    pair.run_ms(100);
+    let mut got: Vec<u64> = pair.client.packets.iter().map(|p| *p.seq_no).collect();
+    got.sort_unstable();
+    assert_eq!(got, [1, 2, 3, 4]);
 }
