@@ -31,7 +31,7 @@ export const startApp = async (url) => {
   const makeEndpoint = async (parent, ws, options) => {
     const [endpoint] = await ask(parent, 'create', 'WebRtcEndpoint', options);
     endpoint.on('IceCandidateFound', ({ candidate }) => ws.send(JSON.stringify({ id: 'iceCandidate', candidate: kurento.getComplexType('IceCandidate')(candidate) })));
-    for (const name of ['IceGatheringDone', 'ConnectionStateChanged', 'MediaStateChanged', 'Error']) endpoint.on(name, (event) => seen.push({ name, event }));
+    for (const name of ['IceGatheringDone', 'ConnectionStateChanged', 'MediaStateChanged', 'MediaFlowInStateChanged', 'MediaFlowOutStateChanged', 'Error']) endpoint.on(name, (event) => seen.push({ name, event }));
     for (const candidate of ws.early.splice(0)) endpoint.addIceCandidate(candidate);
     return endpoint;
   };

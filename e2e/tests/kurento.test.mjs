@@ -97,6 +97,9 @@ describe('one2many on kurento-client and kurento-utils', { skip }, () => {
     assert.ok(names.filter((name) => name === 'IceGatheringDone').length === 3 && !names.includes('Error'), JSON.stringify(app.seen));
     const states = app.seen.filter(({ name }) => name === 'ConnectionStateChanged').map(({ event }) => event.newState);
     assert.deepEqual(states, ['CONNECTED', 'CONNECTED', 'CONNECTED']);
+    const flows = (direction) => app.seen.filter(({ name }) => name === `MediaFlow${direction}StateChanged`).map(({ event }) => `${event.mediaType} ${event.state}`).sort();
+    assert.deepEqual(flows('Out'), ['AUDIO FLOWING', 'VIDEO FLOWING'], 'the presenter’s');
+    assert.deepEqual(flows('In'), ['AUDIO FLOWING', 'AUDIO FLOWING', 'VIDEO FLOWING', 'VIDEO FLOWING'], 'those of both viewers');
   });
 
   test('data goes along the connections, from the presenter to the viewers', async () => {

@@ -80,6 +80,10 @@ pub struct Client {
     pub subscribed: BTreeSet<TrackId>,
     /// Own publications.
     pub announced: Vec<TrackId>,
+    /// Of these, whether they arrive, as this client was told one after the other.
+    pub flowing: Vec<(TrackId, bool)>,
+    /// Sends no media for now.
+    pub rests: bool,
     sections: BTreeMap<Mid, TrackId>,
     pub streams: BTreeMap<(TrackId, u32), Stream>,
     pub strangers: u64,
@@ -131,6 +135,8 @@ impl Client {
             published: BTreeSet::new(),
             subscribed: BTreeSet::new(),
             announced: Vec::new(),
+            flowing: Vec::new(),
+            rests: false,
             sections: BTreeMap::new(),
             streams: BTreeMap::new(),
             strangers: 0,
@@ -310,6 +316,7 @@ impl Client {
                 self.refused.push(format!("{request:?}: {refusal}"))
             }
             Event::Closed { reason } => self.closed = Some(reason),
+            Event::Flowing { track, flowing } => self.flowing.push((track, flowing)),
             Event::DataReceived { .. }
             | Event::RoomUpdated(_)
             | Event::PeerUpdated(_)
@@ -405,7 +412,7 @@ impl Client {
             .expect("time passes");
         let mut out = std::mem::take(&mut self.out);
         self.drain(&mut out);
-        if self.connected {
+        if self.connected && !self.rests {
             for index in 0..self.senders.len() {
                 self.send_media(now, index);
             }

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 pub(crate) const DEPTH_MAX: usize = 32;
 /// One message of a carrier.
 pub(crate) const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Of a sentence that is said back.
+const SENTENCE_CHARS_MAX: usize = 300;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JsonError {
@@ -138,6 +140,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// A sentence with words of the client's own in it: those may be long.
+pub(crate) fn shortened(message: String) -> String {
+    if message.chars().count() <= SENTENCE_CHARS_MAX {
+        return message;
+    }
+    let start = message.chars().take(SENTENCE_CHARS_MAX);
+    start.chain(['…']).collect()
 }
 
 #[cfg(test)]

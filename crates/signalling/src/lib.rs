@@ -15,6 +15,7 @@ pub mod room;
 mod roster;
 mod sdp;
 pub mod spider;
+mod uuid;
 mod watching;
 
 #[cfg(test)]

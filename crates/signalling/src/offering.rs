@@ -6,15 +6,13 @@ use madang_sfu::api::{ConnectionKey, ConnectionOptions, Request, RequestKind, Tr
 
 /// The events that a door passes over, as a pattern: these clients know one connection, offer it themselves, and learn of
 /// neither layers nor volumes. A new event is in no door's match before it is decided here, or in each.
-macro_rules! wordless {
+macro_rules! unheard {
     () => {
         Event::RoomUpdated(_)
             | Event::Announced { .. }
             | Event::OwnUnpublished { .. }
             | Event::Offer { .. }
             | Event::SectionsWanted { .. }
-            | Event::Connected { .. }
-            | Event::Disconnected { .. }
             | Event::Subscribed { .. }
             | Event::Watched { .. }
             | Event::Allowed { .. }
@@ -23,6 +21,17 @@ macro_rules! wordless {
             | Event::LayersWanted { .. }
             | Event::Streaming { .. }
             | Event::MuteAsked { .. }
+    };
+}
+pub(crate) use unheard;
+
+/// The same for the doors that do not tell of the way to the client either.
+macro_rules! wordless {
+    () => {
+        $crate::offering::unheard!()
+            | Event::Connected { .. }
+            | Event::Disconnected { .. }
+            | Event::Flowing { .. }
     };
 }
 pub(crate) use wordless;

@@ -31,3 +31,18 @@ pub struct RoomSettings {
     /// None: as the server has it for that name, or both.
     pub topology: Option<Topology>,
 }
+
+impl RoomSettings {
+    /// As they are said: members, and how long it is kept empty and left, in seconds; 0 is the server's default.
+    pub(crate) fn said(metadata: String, limits: [u32; 3], topology: Option<Topology>) -> Self {
+        let [peers_max, empty_timeout_s, departure_timeout_s] =
+            limits.map(|value| (value > 0).then_some(value));
+        Self {
+            metadata,
+            peers_max,
+            empty_timeout_s,
+            departure_timeout_s,
+            topology,
+        }
+    }
+}

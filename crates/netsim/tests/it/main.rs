@@ -109,6 +109,42 @@ fn a_member_has_its_own_tracks_back_if_it_names_a_connection() {
 }
 
 #[test]
+fn who_publishes_is_told_whether_it_arrives() {
+    for shards in [1, 2] {
+        let mut world = clean(1, shards);
+        let publisher = world.join(BOTH);
+        let watcher = world.join(WATCHER);
+        world.run(Duration::from_secs(3));
+        let tracks = world.clients[publisher].announced.clone();
+        let told = |world: &mut World| {
+            let mut told = std::mem::take(&mut world.clients[publisher].flowing);
+            told.sort();
+            told
+        };
+        let each = |flowing| {
+            let mut each: Vec<_> = tracks.iter().map(|track| (*track, flowing)).collect();
+            each.sort();
+            each
+        };
+        assert_eq!(tracks.len(), 2);
+        assert_eq!(told(&mut world), each(true));
+        world.run(Duration::from_secs(3));
+        assert_eq!(told(&mut world), [], "nothing changed");
+        world.clients[publisher].rests = true;
+        world.run(Duration::from_secs(1));
+        assert_eq!(told(&mut world), [], "a pause is no end");
+        world.run(Duration::from_secs(1));
+        assert_eq!(told(&mut world), each(false));
+        world.clients[publisher].rests = false;
+        world.run(Duration::from_secs(1));
+        assert_eq!(told(&mut world), each(true));
+        assert_eq!(world.clients[watcher].flowing, [], "nobody else is told");
+        world.check();
+        leave_all(&mut world);
+    }
+}
+
+#[test]
 fn on_clean_links_nothing_is_missing() {
     for shards in [1, 2, 4] {
         let mut world = clean(1, shards);

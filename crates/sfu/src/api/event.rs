@@ -73,6 +73,11 @@ pub enum Event {
     Watched {
         track: TrackId,
     },
+    /// Packets of this own track arrive, or have stopped to.
+    Flowing {
+        track: TrackId,
+        flowing: bool,
+    },
     /// May this peer see that track (the publisher decides).
     Allowed {
         publisher: PeerId,

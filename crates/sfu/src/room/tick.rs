@@ -34,6 +34,7 @@ impl Room {
         for id in tracks {
             self.retarget(id, cx);
             self.repeat_keyframes(id, cx);
+            self.tell_flowing(id, cx);
         }
         for peer in self.local_ids() {
             self.tick_peer(peer, now, cx);
@@ -52,6 +53,19 @@ impl Room {
             cx.event(peer, Event::Speakers(speakers.clone()));
         }
         cx.link_all(self.links, self.id(), &LinkBody::Speakers(speakers));
+    }
+
+    /// Of tracks of this shard: packets began to arrive, or none did for a while.
+    fn tell_flowing(&mut self, id: TrackId, cx: &mut Context<'_>) {
+        let now = cx.now.instant;
+        let Some(track) = self.tracks.get_mut(&id).filter(|track| track.is_local()) else {
+            return;
+        };
+        let flowing = track.is_flowing(now);
+        if std::mem::replace(&mut track.told_flowing, flowing) != flowing {
+            let publisher = track.publisher;
+            cx.event(publisher, Event::Flowing { track: id, flowing });
+        }
     }
 
     /// Its main connection must come up in time, and come back in time.

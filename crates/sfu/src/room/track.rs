@@ -31,6 +31,8 @@ pub(crate) struct Track {
     /// Since when fewer layers are wanted than the publisher was told.
     pub(super) wishes_shrunk_since: Option<Instant>,
     pub(super) was_watched: bool,
+    /// What the publisher was told last.
+    pub(super) told_flowing: bool,
 }
 
 pub(super) enum Origin {
@@ -95,6 +97,7 @@ impl Track {
             wishes: Vec::new(),
             wishes_shrunk_since: None,
             was_watched: false,
+            told_flowing: false,
         }
     }
 
@@ -133,8 +136,13 @@ impl Track {
 
     fn is_sent(&self, encoding: LayerIndex, now: Instant) -> bool {
         let encoding = self.encodings.get(usize::from(encoding.0));
-        let last = encoding.and_then(|encoding| encoding.last_packet);
-        last.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_MAX)
+        encoding.is_some_and(|encoding| is_recent(encoding.last_packet, now))
+    }
+
+    /// Do packets of any encoding arrive?
+    pub(super) fn is_flowing(&self, now: Instant) -> bool {
+        let mut encodings = self.encodings.iter();
+        encodings.any(|encoding| is_recent(encoding.last_packet, now))
     }
 
     /// Is it being sent, or may it be about to?
@@ -142,10 +150,7 @@ impl Track {
         let Some(encoding) = self.encodings.get(usize::from(encoding.0)) else {
             return false;
         };
-        let recent = |at: Option<Instant>| {
-            at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_MAX)
-        };
-        recent(encoding.last_packet) || recent(encoding.wanted_since)
+        is_recent(encoding.last_packet, now) || is_recent(encoding.wanted_since, now)
     }
 
     /// The layer that a subscriber should get now. Who has no picture takes a lower one that is there, rather than wait for
@@ -236,4 +241,8 @@ impl Track {
         };
         here.max().max(there)
     }
+}
+
+fn is_recent(at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE_MAX)
 }

@@ -96,8 +96,8 @@ impl Type {
     }
 }
 
-/// Of which the ones about flow, transcoding, single candidates' pairs and channels' numbers are never heard.
-const ENDPOINT_EVENTS: [&str; 16] = [
+/// Of which the ones about transcoding, single candidates' pairs and channels' numbers are never heard.
+pub(super) const ENDPOINT_EVENTS: [&str; 16] = [
     "ConnectionStateChanged",
     "DataChannelClosed",
     "DataChannelOpened",
@@ -134,10 +134,10 @@ impl Flow {
             .ok_or_else(|| Fault::new(Kind::Marshall, "Invalid value for 'MediaType'"))
     }
 
-    pub(super) fn carries(self, kind: MediaKind) -> bool {
+    pub(super) fn of(kind: MediaKind) -> Self {
         match kind {
-            MediaKind::Audio => self == Self::Audio,
-            MediaKind::Video => self == Self::Video,
+            MediaKind::Audio => Self::Audio,
+            MediaKind::Video => Self::Video,
         }
     }
 }

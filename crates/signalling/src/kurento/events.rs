@@ -1,7 +1,7 @@
 //! What happens, in the words of those who subscribed to it.
 
-use madang_sfu::api::{Now, Refusal, RequestKind};
-use serde_json::{Map, Value, json};
+use madang_sfu::api::{Now, Refusal, RequestKind, TrackId};
+use serde_json::{Value, json};
 
 use super::Kurento;
 use super::describe::MANAGER;
@@ -23,27 +23,34 @@ impl Kurento {
             true => object.tags(),
             false => json!([]),
         };
-        let mut data: Map<String, Value> = match data {
-            Value::Object(members) => members,
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => Map::new(),
-        };
-        data.insert("source".to_owned(), json!(id));
-        data.insert("tags".to_owned(), tags);
-        data.insert(
-            "timestampMillis".to_owned(),
-            json!(now.wall_ms().to_string()),
-        );
+        let mut data = data;
+        data["source"] = json!(id);
+        data["tags"] = tags;
+        data["timestampMillis"] = json!(now.wall_ms().to_string());
         for name in names {
             // An error has a type of its own.
             if event != "Error" {
-                data.insert("type".to_owned(), json!(name));
+                data["type"] = json!(name);
             }
-            let text = rpc::event(id, &name, &Value::Object(data.clone()));
+            let text = rpc::event(id, &name, &data);
             self.send(text);
+        }
+    }
+
+    /// The core sees packets of a client's track, or none any more.
+    pub(super) fn flows(&mut self, now: Now, id: &Id, track: TrackId, flowing: bool) {
+        if let Some(endpoint) = self.objects.endpoint_mut(id) {
+            endpoint.flowing.remove(&track);
+            endpoint.flowing.extend(flowing.then_some(track));
+        }
+        self.tell_flows(now);
+    }
+
+    pub(super) fn tell_flows(&mut self, now: Now) {
+        for (id, event, flow, is_flowing) in self.objects.flow_changes() {
+            let state = if is_flowing { "FLOWING" } else { "NOT_FLOWING" };
+            let data = json!({ "mediaType": flow.name(), "padName": "default", "state": state });
+            self.tell(now, &id, event, data);
         }
     }
 
@@ -52,11 +59,8 @@ impl Kurento {
     }
 
     pub(super) fn tell_error(&mut self, now: Now, id: &str, kind: Kind, description: &str) {
-        let data = json!({
-            "description": description,
-            "errorCode": kind.code(),
-            "type": kind.name(),
-        });
+        let (code, name) = kind.said();
+        let data = json!({ "description": description, "errorCode": code, "type": name });
         self.tell(now, id, "Error", data);
     }
 

@@ -154,6 +154,12 @@ impl Kurento {
         };
         let value = match operation {
             "getConnectionState" | "getMediaState" => json!(state),
+            "isMediaFlowingIn" | "isMediaFlowingOut" => {
+                let flow = Flow::read(arguments.text("mediaType")?)?;
+                let is_in = operation == "isMediaFlowingIn";
+                let flows = [&endpoint.flows_out, &endpoint.flows_in][usize::from(is_in)];
+                json!(flows.contains(&flow))
+            }
             "getLocalSessionDescriptor" => match &endpoint.local_sdp {
                 Some(sdp) => json!(sdp),
                 None => return Err(Fault::new(Kind::NoLocalSdp, "No local SDP")),

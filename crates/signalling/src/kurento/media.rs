@@ -79,7 +79,7 @@ impl Kurento {
             let tracks = source.into_iter().flat_map(|source| &source.tracks);
             wanted.extend(
                 tracks
-                    .filter(|(_, kind)| endpoint.gives && flow.carries(*kind))
+                    .filter(|(_, kind)| endpoint.gives && *flow == Flow::of(*kind))
                     .map(|(track, _)| *track),
             );
         }
@@ -122,19 +122,18 @@ impl Kurento {
         if endpoint.tracks == tracks {
             return;
         }
+        let is_there = |track: &TrackId| tracks.iter().any(|(id, _)| id == track);
+        endpoint.flowing.retain(is_there);
         endpoint.tracks = tracks;
         let sinks: BTreeSet<Id> = self
-            .sinks_of(id)
+            .objects
+            .sinks(id)
             .into_iter()
             .map(|(sink, _)| sink)
             .collect();
         for sink in sinks {
             self.follow(&sink);
         }
-    }
-
-    fn sinks_of(&self, id: &Id) -> Vec<(Id, Flow)> {
-        self.objects.sinks(id)
     }
 
     /// The endpoint's stay is over; what it was connected to stays as it is until it is released.
@@ -148,6 +147,7 @@ impl Kurento {
         endpoint.labels.clear();
         let (creating, offering) = (endpoint.creating.take(), endpoint.offering.take());
         self.set_tracks(id, Vec::new());
+        self.tell_flows(now);
         for ticket in [creating, offering].into_iter().flatten() {
             let message = reason.unwrap_or("the endpoint is over");
             self.answer(&ticket, &Err(Fault::new(Kind::Unexpected, message)));
@@ -174,7 +174,7 @@ impl Kurento {
         let Ok((id, _)) = self.objects.find(id) else {
             return;
         };
-        for (sink, flow) in self.sinks_of(&id) {
+        for (sink, flow) in self.objects.sinks(&id) {
             self.disconnect(now, &id, &sink, &[flow]);
         }
         let sources = self.objects.endpoint(&id).map(|own| own.sources.clone());
@@ -212,7 +212,8 @@ impl Kurento {
             return;
         };
         for (sink, _) in self
-            .sinks_of(id)
+            .objects
+            .sinks(id)
             .into_iter()
             .filter(|(_, flow)| *flow == Flow::Data)
         {

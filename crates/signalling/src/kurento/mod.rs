@@ -1,7 +1,6 @@
 //! The door of Kurento's control protocol: programs on kurento-client make pipelines and endpoints here, and connect them.
 //! An endpoint is a member of a room with one connection; a pipeline is the room in which its endpoints meet.
 
-use crate::room::Topology;
 mod describe;
 mod events;
 mod invoke;
@@ -19,7 +18,10 @@ use serde_json::{Value, json};
 
 use crate::Frame;
 use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, farewell};
+use crate::offering::unheard;
 use crate::query::Query;
+use crate::room::Topology;
+use crate::uuid;
 
 use self::describe::Type;
 use self::objects::{Body, Endpoint, Id, Object, Objects, Stage};
@@ -29,7 +31,6 @@ const MAIN: ConnectionKey = ConnectionKey(0);
 const NAME_BYTES_MAX: usize = 256;
 /// What the rooms of pipelines have in front, and whose rights hold for them.
 const OWN_ROOMS: &str = "kurento";
-const UUID_CHARS: usize = 36;
 
 /// A conversation.
 pub struct Kurento {
@@ -61,7 +62,7 @@ pub fn authority(room: &str) -> &str {
     let uuid = own.and_then(|rest| rest.strip_prefix('/'));
     let is_uuid = |text: &str| {
         let is_fit = |byte: u8| byte == b'-' || byte.is_ascii_hexdigit();
-        text.len() == UUID_CHARS && text.bytes().all(is_fit)
+        text.len() == uuid::CHARS && text.bytes().all(is_fit)
     };
     match uuid {
         Some(uuid) if is_uuid(uuid) => OWN_ROOMS,
@@ -79,7 +80,10 @@ impl Kurento {
             room => Some(RoomName::new(room)),
         };
         let token = query.text("access_token");
-        let (session, server) = (uuid(entropy.as_mut()), uuid(entropy.as_mut()));
+        let (session, server) = (
+            uuid::random(entropy.as_mut()),
+            uuid::random(entropy.as_mut()),
+        );
         Ok(Self {
             room,
             token: (!token.is_empty()).then(|| token.to_owned()),
@@ -183,7 +187,7 @@ impl Kurento {
         self.objects.check_room()?;
         let arguments = params.inner("constructorParams");
         if kind != Type::Endpoint {
-            let uuid = uuid(self.entropy.as_mut());
+            let uuid = uuid::random(self.entropy.as_mut());
             let own = || RoomName::new(&format!("{OWN_ROOMS}/{uuid}"));
             let room = self.room.clone().unwrap_or_else(own);
             let id = Id::from(format!("{uuid}_kurento.{}", kind.name()));
@@ -196,7 +200,7 @@ impl Kurento {
         let (pipeline, _) = self.objects.find(pipeline)?;
         let room = self.objects.room_of(&pipeline);
         let room = room.ok_or_else(|| Fault::not_found(&pipeline))?;
-        let uuid = uuid(self.entropy.as_mut());
+        let uuid = uuid::random(self.entropy.as_mut());
         let place = Place(self.places);
         let identity = Identity::new(&uuid);
         let mut endpoint = Endpoint::new(place, identity.clone(), call.ticket.clone());
@@ -227,7 +231,7 @@ impl Kurento {
     fn subscribe(&mut self, call: &Call) -> Result<Outcome, Fault> {
         let params = call.params()?;
         let (event, object) = (params.text("type")?, params.text("object")?);
-        let subscription = uuid(self.entropy.as_mut());
+        let subscription = uuid::random(self.entropy.as_mut());
         let known = self.objects.get_mut(object);
         let known = known.ok_or_else(|| Fault::not_found(object))?;
         known.subscribe(&subscription, event)?;
@@ -288,6 +292,7 @@ impl Door for Kurento {
             Err(fault) => Err(fault),
         };
         self.answer(&call.ticket, &outcome);
+        self.tell_flows(now);
     }
 
     fn handle_entered(&mut self, now: Now, place: Place, entered: Result<Entered, EnterError>) {
@@ -307,6 +312,7 @@ impl Door for Kurento {
                 let own = self.objects.endpoint(&id).and_then(|own| own.peer);
                 if own == Some(info.id) {
                     self.published(&id, &info);
+                    self.tell_flows(now);
                 }
             }
             Event::Answer { sdp, .. } => self.answered(now, &id, &sdp),
@@ -319,28 +325,17 @@ impl Door for Kurento {
                 payload,
                 binary,
             } => self.data_received(&id, label, payload, binary),
+            Event::Flowing { track, flowing } => self.flows(now, &id, track, flowing),
             Event::Closed { reason } => self.gone(now, &id, farewell(reason)),
             // What others in the room do is nothing to an endpoint: it has what it is connected to.
             Event::Joined(_)
-            | Event::RoomUpdated(_)
             | Event::PeerJoined(_)
             | Event::PeerLeft { .. }
-            | Event::Announced { .. }
             | Event::Published { .. }
             | Event::Unpublished { .. }
-            | Event::OwnUnpublished { .. }
-            | Event::Offer { .. }
-            | Event::SectionsWanted { .. }
-            | Event::Subscribed { .. }
             | Event::Unsubscribed { .. }
-            | Event::Watched { .. }
-            | Event::Allowed { .. }
-            | Event::Speakers(_)
-            | Event::Quality(_)
-            | Event::LayersWanted { .. }
-            | Event::Streaming { .. }
             | Event::Data { .. }
-            | Event::MuteAsked { .. } => {}
+            | unheard!() => {}
         }
     }
 
@@ -366,23 +361,6 @@ impl fmt::Debug for Kurento {
             .field("objects", &self.objects)
             .finish_non_exhaustive()
     }
-}
-
-/// Version 4 (RFC 9562 §5.4).
-fn uuid(entropy: &mut dyn Entropy) -> String {
-    let mut bytes = [0; 16];
-    entropy.fill(&mut bytes);
-    let number = u128::from_be_bytes(bytes);
-    let marked = number & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    let digits = format!("{marked:032x}");
-    let mut text = String::with_capacity(UUID_CHARS);
-    for (at, digit) in digits.chars().enumerate() {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            text.push('-');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

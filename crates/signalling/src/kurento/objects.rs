@@ -62,6 +62,11 @@ pub(super) struct Endpoint {
     pub(super) is_connected: bool,
     /// What its client sends.
     pub(super) tracks: Vec<(TrackId, MediaKind)>,
+    /// Of these, those whose packets arrive.
+    pub(super) flowing: BTreeSet<TrackId>,
+    /// What was told last to flow from its client, and to it.
+    pub(super) flows_out: BTreeSet<Flow>,
+    pub(super) flows_in: BTreeSet<Flow>,
     /// Whose media goes to its client, and which of that was asked for.
     pub(super) sources: BTreeMap<Flow, Id>,
     pub(super) subscribed: BTreeSet<TrackId>,
@@ -206,6 +211,9 @@ impl Endpoint {
             gathering: Gathering::No,
             is_connected: false,
             tracks: Vec::new(),
+            flowing: BTreeSet::new(),
+            flows_out: BTreeSet::new(),
+            flows_in: BTreeSet::new(),
             sources: BTreeMap::new(),
             subscribed: BTreeSet::new(),
             labels: BTreeSet::new(),
@@ -304,6 +312,39 @@ impl Objects {
             sinks.extend(flows.map(|(flow, _)| (Arc::clone(id), *flow)));
         }
         sinks
+    }
+
+    /// Where media began to flow or ended since this was asked last: which event it is, of what, and whether it flows.
+    pub(super) fn flow_changes(&mut self) -> Vec<(Id, &'static str, Flow, bool)> {
+        let endpoints = self.all.values().filter_map(Object::endpoint);
+        let tracks = endpoints.flat_map(|own| own.tracks.iter().map(move |track| (own, track)));
+        let flowing = tracks.filter(|(own, (track, _))| own.flowing.contains(track));
+        let flowing: BTreeMap<_, _> = flowing
+            .map(|(_, (id, kind))| (*id, Flow::of(*kind)))
+            .collect();
+        let mut changes = Vec::new();
+        for (id, object) in &mut self.all {
+            let Some(own) = object.endpoint_mut() else {
+                continue;
+            };
+            let of = |track: &TrackId| flowing.get(track).copied();
+            let out: BTreeSet<_> = own
+                .tracks
+                .iter()
+                .filter_map(|(track, _)| of(track))
+                .collect();
+            let into: BTreeSet<_> = own.subscribed.iter().filter_map(of).collect();
+            for (event, told, flows) in [
+                ("MediaFlowOutStateChanged", &mut own.flows_out, out),
+                ("MediaFlowInStateChanged", &mut own.flows_in, into),
+            ] {
+                let differ = told.symmetric_difference(&flows);
+                let change = |flow: &Flow| (Arc::clone(id), event, *flow, flows.contains(flow));
+                changes.extend(differ.map(change));
+                *told = flows;
+            }
+        }
+        changes
     }
 
     /// Is it a track of any endpoint's client?

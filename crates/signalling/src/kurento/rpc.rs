@@ -7,7 +7,6 @@ use crate::json::{self, JsonError};
 
 /// An id is said back, so it must be short.
 const ID_BYTES_MAX: usize = 128;
-const MESSAGE_CHARS_MAX: usize = 300;
 
 /// A request as it was asked.
 #[derive(Debug)]
@@ -53,59 +52,38 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn code(self) -> i32 {
+    /// Its number and its name.
+    pub(super) fn said(self) -> (i32, &'static str) {
         match self {
-            Self::Marshall => 40001,
-            Self::Unexpected => 40003,
-            Self::Connect => 40004,
-            Self::UnsupportedMedia => 40005,
-            Self::InvalidSession => 40007,
-            Self::NotEnoughResources => 40009,
-            Self::TypeNotFound => 40100,
-            Self::NotFound => 40101,
-            Self::MethodNotFound => 40105,
-            Self::EventNotSupported => 40106,
-            Self::TagKeyNotFound => 40110,
-            Self::SdpParse => 40201,
-            Self::NoLocalSdp => 40202,
-            Self::NoRemoteSdp => 40203,
-            Self::GenerateOffer => 40204,
-            Self::AlreadyNegotiated => 40208,
-            Self::NotOfferGenerated => 40209,
-            Self::AddCandidate => 40401,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Marshall => "MARSHALL_ERROR",
-            Self::Unexpected => "UNEXPECTED_ERROR",
-            Self::Connect => "CONNECT_ERROR",
-            Self::UnsupportedMedia => "UNSUPPORTED_MEDIA_TYPE",
-            Self::InvalidSession => "INVALID_SESSION",
-            Self::NotEnoughResources => "NOT_ENOUGH_RESOURCES",
-            Self::TypeNotFound => "MEDIA_OBJECT_TYPE_NOT_FOUND",
-            Self::NotFound => "MEDIA_OBJECT_NOT_FOUND",
-            Self::MethodNotFound => "MEDIA_OBJECT_METHOD_NOT_FOUND",
-            Self::EventNotSupported => "MEDIA_OBJECT_EVENT_NOT_SUPPORTED",
-            Self::TagKeyNotFound => "MEDIA_OBJECT_TAG_KEY_NOT_FOUND",
-            Self::SdpParse => "SDP_PARSE_ERROR",
-            Self::NoLocalSdp => "SDP_END_POINT_NO_LOCAL_SDP_ERROR",
-            Self::NoRemoteSdp => "SDP_END_POINT_NO_REMOTE_SDP_ERROR",
-            Self::GenerateOffer => "SDP_END_POINT_GENERATE_OFFER_ERROR",
-            Self::AlreadyNegotiated => "SDP_END_POINT_ALREADY_NEGOTIATED",
-            Self::NotOfferGenerated => "SDP_END_POINT_NOT_OFFER_GENERATED",
-            Self::AddCandidate => "ICE_ADD_CANDIDATE_ERROR",
+            Self::Marshall => (40001, "MARSHALL_ERROR"),
+            Self::Unexpected => (40003, "UNEXPECTED_ERROR"),
+            Self::Connect => (40004, "CONNECT_ERROR"),
+            Self::UnsupportedMedia => (40005, "UNSUPPORTED_MEDIA_TYPE"),
+            Self::InvalidSession => (40007, "INVALID_SESSION"),
+            Self::NotEnoughResources => (40009, "NOT_ENOUGH_RESOURCES"),
+            Self::TypeNotFound => (40100, "MEDIA_OBJECT_TYPE_NOT_FOUND"),
+            Self::NotFound => (40101, "MEDIA_OBJECT_NOT_FOUND"),
+            Self::MethodNotFound => (40105, "MEDIA_OBJECT_METHOD_NOT_FOUND"),
+            Self::EventNotSupported => (40106, "MEDIA_OBJECT_EVENT_NOT_SUPPORTED"),
+            Self::TagKeyNotFound => (40110, "MEDIA_OBJECT_TAG_KEY_NOT_FOUND"),
+            Self::SdpParse => (40201, "SDP_PARSE_ERROR"),
+            Self::NoLocalSdp => (40202, "SDP_END_POINT_NO_LOCAL_SDP_ERROR"),
+            Self::NoRemoteSdp => (40203, "SDP_END_POINT_NO_REMOTE_SDP_ERROR"),
+            Self::GenerateOffer => (40204, "SDP_END_POINT_GENERATE_OFFER_ERROR"),
+            Self::AlreadyNegotiated => (40208, "SDP_END_POINT_ALREADY_NEGOTIATED"),
+            Self::NotOfferGenerated => (40209, "SDP_END_POINT_NOT_OFFER_GENERATED"),
+            Self::AddCandidate => (40401, "ICE_ADD_CANDIDATE_ERROR"),
         }
     }
 }
 
 impl Fault {
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let (code, name) = kind.said();
         Self {
-            code: kind.code(),
-            name: Some(kind.name()),
-            message: shortened(message.into()),
+            code,
+            name: Some(name),
+            message: json::shortened(message.into()),
         }
     }
 
@@ -137,7 +115,7 @@ impl Fault {
         Self {
             code: -32000,
             name: None,
-            message: shortened(message),
+            message: json::shortened(message),
         }
     }
 
@@ -285,15 +263,6 @@ impl<'a> Inner<'a> {
     fn if_any(self, name: &str) -> Result<Option<&'a Value>, Fault> {
         Ok(self.members()?.and_then(|members| members.get(name)))
     }
-}
-
-/// The client's own words in it may be long.
-fn shortened(message: String) -> String {
-    if message.chars().count() <= MESSAGE_CHARS_MAX {
-        return message;
-    }
-    let start = message.chars().take(MESSAGE_CHARS_MAX);
-    start.chain(['…']).collect()
 }
 
 fn wrong(name: &str, what: &str) -> Fault {

@@ -1,5 +1,5 @@
-//! Transcripts: `<` the client says, `!` the core does; what follows as `>` is said to the client, as `=` asked of the core.
-//! `$1` is the first id that was made up, and so on: `$1` the session's, `$2` the server's.
+//! Runs the transcripts in `tests/transcripts/kurento`; the first of them says how to read them. One conversation speaks for many
+//! places here, and makes up ids.
 
 use std::sync::Arc;
 
@@ -9,14 +9,11 @@ use madang_sfu::api::{
     TrackId,
 };
 
+use super::describe::ENDPOINT_EVENTS;
 use super::{Kurento, authority};
 use crate::Frame;
 use crate::door::{Door as _, EnterError, Place};
 use crate::testing::{enter, member, now, said, tell};
-
-mod calls;
-mod connections;
-mod faults;
 
 const ANSWER: &str = "v=0\r\nm=audio 9 x\r\na=mid:a\r\na=candidate:1 1 udp 1 127.0.0.1 7882 typ host\r\na=end-of-candidates\r\nm=video 9 x\r\na=mid:b\r\n";
 /// What the objects of most transcripts are called.
@@ -31,10 +28,6 @@ impl Entropy for Counting {
         let (_, last) = bytes.split_last_chunk_mut().expect("room for it");
         *last = self.0.to_be_bytes();
     }
-}
-
-fn door(query: &str) -> Kurento {
-    Kurento::new(query, Box::new(Counting(0))).expect("a door")
 }
 
 /// `$17` for the seventeenth id, and back.
@@ -55,20 +48,100 @@ fn named(text: &str) -> String {
     })
 }
 
-fn check(door: &mut Kurento, transcript: &str) {
-    let mut lines = transcript
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .peekable();
-    while let Some(line) = lines.next() {
+#[test]
+fn what_clients_say() {
+    check(include_str!("../../tests/transcripts/kurento/calls.txt"));
+}
+
+#[test]
+fn a_presenter_and_a_viewer() {
+    check(include_str!("../../tests/transcripts/kurento/one2many.txt"));
+}
+
+#[test]
+fn who_gets_whose_media() {
+    check(include_str!(
+        "../../tests/transcripts/kurento/connections.txt"
+    ));
+}
+
+#[test]
+fn what_is_refused() {
+    check(include_str!("../../tests/transcripts/kurento/faults.txt"));
+}
+
+/// Sentences are seen to by `cargo xtask tidy`; these are words.
+#[test]
+fn every_event_is_in_a_transcript() {
+    let all = [
+        include_str!("../../tests/transcripts/kurento/calls.txt"),
+        include_str!("../../tests/transcripts/kurento/connections.txt"),
+    ];
+    let manager = ["ObjectCreated", "ObjectDestroyed", "Error"];
+    for event in ENDPOINT_EVENTS.iter().chain(&manager) {
+        let word = format!("\"{event}\"");
+        assert!(all.iter().any(|text| text.contains(&word)), "{event}");
+    }
+}
+
+/// Among what is expected: whatever else is said.
+const AND_SO_ON: &str = "…";
+
+fn check(transcript: &str) {
+    let lines = transcript.lines().map(str::trim).zip(1..);
+    let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+    let lines = lines.map(|(line, at)| (line.strip_prefix('a').unwrap_or(line), at));
+    let mut lines = lines.peekable();
+    let mut door = None;
+    while let Some((line, at)) = lines.next() {
         let mut expected = Vec::new();
-        while let Some(line) = lines.next_if(|line| line.starts_with(['>', '='])) {
+        let is_output = |line: &str| line == AND_SO_ON || line.starts_with(['>', '=', '.']);
+        while let Some((line, _)) = lines.next_if(|(line, _)| is_output(line)) {
             expected.push(line.replace("$P", PIPELINE));
         }
-        let outputs: Vec<String> = step(door, line).iter().map(|line| shown(line)).collect();
-        assert_eq!(outputs, expected, "{line}");
+        let outputs = match line.strip_prefix(": kurento") {
+            Some(query) => match begin(query.trim()) {
+                Ok(made) => {
+                    door = Some(made);
+                    Vec::new()
+                }
+                Err(sentence) => vec![format!(". refused {sentence}")],
+            },
+            None => {
+                let door = door.as_mut().expect("a conversation began");
+                let outputs = step(door, line);
+                outputs.iter().map(|line| shown(line)).collect()
+            }
+        };
+        assert!(
+            fits(&expected, &outputs),
+            "line {at}: {line}\n  expected\n    {}\n  but got\n    {}",
+            expected.join("\n    "),
+            outputs.join("\n    ")
+        );
     }
+}
+
+fn fits(expected: &[String], said: &[String]) -> bool {
+    let Some(gap) = expected.iter().position(|line| line == AND_SO_ON) else {
+        return expected == said;
+    };
+    let (first, last) = (&expected[..gap], &expected[gap + 1..]);
+    said.len() > first.len() + last.len() && said.starts_with(first) && said.ends_with(last)
+}
+
+fn begin(query: &str) -> Result<Kurento, String> {
+    Kurento::new(&stretched(query), Box::new(Counting(0)))
+}
+
+/// `{a*300}` → the letter 300 times.
+fn stretched(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("{a*") else {
+        return text.to_owned();
+    };
+    let (count, after) = rest.split_once('}').expect("it ends");
+    let count = count.parse().expect("a number");
+    format!("{before}{}{after}", "a".repeat(count))
 }
 
 fn shown(output: &str) -> String {
@@ -84,8 +157,12 @@ fn shown(output: &str) -> String {
 
 fn step(door: &mut Kurento, line: &str) -> Vec<String> {
     let (mark, rest) = line.split_once(' ').expect("a mark");
-    if mark == "<" {
-        door.handle_frame(now(), Frame::Text(filled(rest)));
+    if let Some(times) = mark.strip_prefix('<') {
+        let times: u32 = times.parse().unwrap_or(1);
+        for n in 1..=times {
+            let text = filled(&stretched(rest)).replace("{n}", &n.to_string());
+            door.handle_frame(now(), Frame::Text(text));
+        }
         return said(door);
     }
     assert_eq!(mark, "!", "{line}");
@@ -96,6 +173,7 @@ fn step(door: &mut Kurento, line: &str) -> Vec<String> {
         "not-entered" => {
             let error = match words[2] {
                 "full" => EnterError::ServerFull,
+                "mesh" => EnterError::Mesh,
                 _ => EnterError::NotAllowed,
             };
             door.handle_entered(now(), Place(place), Err(error));
@@ -139,6 +217,10 @@ fn core_event(name: &str, words: &[&str]) -> Event {
         }
         "own" => Event::PeerUpdated(publisher(99, words)),
         "other" => Event::PeerUpdated(publisher(98, words)),
+        "flowing" => Event::Flowing {
+            track: TrackId(words[0].parse().expect("a number")),
+            flowing: words[1] == "yes",
+        },
         "connected" => Event::Connected { connection },
         "disconnected" => Event::Disconnected { connection },
         "channel" => Event::ChannelOpen {
@@ -175,36 +257,6 @@ fn publisher(number: u64, tracks: &[&str]) -> Arc<PeerInfo> {
     Arc::new(info)
 }
 
-/// A pipeline with so many endpoints: the first is `$P/$4_kurento.WebRtcEndpoint`.
-fn with_endpoints(query: &str, count: u32, parameters: &str) -> Kurento {
-    let mut door = door(query);
-    step(
-        &mut door,
-        r#"< {"id":0,"jsonrpc":"2.0","method":"create","params":{"type":"MediaPipeline"}}"#,
-    );
-    for place in 0..count {
-        let line = format!(
-            r#"< {{"id":1,"jsonrpc":"2.0","method":"create","params":{{"type":"WebRtcEndpoint","constructorParams":{{"mediaPipeline":"$P"{parameters}}}}}}}"#
-        );
-        step(&mut door, &line);
-        step(&mut door, &format!("! entered {place}"));
-    }
-    door
-}
-
-/// Both ends of an endpoint agreed; its client sends these.
-fn negotiated(door: &mut Kurento, place: u32, tracks: &str) {
-    let endpoint = format!("$P/${}_kurento.WebRtcEndpoint", place + 4);
-    let line = format!(
-        r#"< {{"id":2,"jsonrpc":"2.0","method":"invoke","params":{{"object":"{endpoint}","operation":"processOffer","operationParams":{{"offer":"OFFER"}}}}}}"#
-    );
-    step(door, &line);
-    if !tracks.is_empty() {
-        step(door, &format!("! own {place} {tracks}"));
-    }
-    step(door, &format!("! answer {place}"));
-}
-
 #[test]
 fn pipelines_are_entered_by_the_right_to_one_room() {
     let own = format!("kurento/{}", id(7));
@@ -223,9 +275,23 @@ fn pipelines_are_entered_by_the_right_to_one_room() {
 }
 
 #[test]
-fn a_room_has_a_name_of_bounded_length() {
-    let entropy = || Box::new(Counting(0));
-    assert!(Kurento::new(&format!("room={}", "r".repeat(256)), entropy()).is_ok());
-    let refused = Kurento::new(&format!("room={}", "r".repeat(257)), entropy());
-    assert_eq!(refused.err().as_deref(), Some("room: at most 256 bytes"));
+fn what_nobody_can_read_and_nobody_may_do_is_counted() {
+    let mut door = begin("").expect("a door");
+    let unreadable = r#"{"error":{"code":-32700,"data":{"type":"PARSE_ERROR"},"message":"Parse error."},"id":null,"jsonrpc":"2.0"}"#;
+    for frame in [
+        Frame::Binary(vec![1, 2, 3]),
+        Frame::Text("\u{feff}{}".to_owned()),
+    ] {
+        door.handle_frame(now(), frame);
+        assert_eq!(said(&mut door), [unreadable]);
+    }
+    for line in [
+        r#"< {"id":0,"jsonrpc":"2.0","method":"create","params":{"type":"MediaPipeline"}}"#,
+        r#"< {"id":1,"jsonrpc":"2.0","method":"create","params":{"type":"WebRtcEndpoint","constructorParams":{"mediaPipeline":"$P"}}}"#,
+        "! not-entered 0 forbidden",
+    ] {
+        step(&mut door, line);
+    }
+    let dropped = door.dropped();
+    assert_eq!((dropped.malformed, dropped.refused), (2, 1));
 }

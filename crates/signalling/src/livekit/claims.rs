@@ -231,14 +231,10 @@ impl Claims {
             .clone()
             .and_then(|value| serde_json::from_value(value).ok())
             .unwrap_or_default();
-        let given = |value: u32| (value > 0).then_some(value);
-        RoomSettings {
-            metadata: config.metadata,
-            peers_max: given(config.max_participants),
-            empty_timeout_s: given(config.empty_timeout),
-            departure_timeout_s: given(config.departure_timeout),
-            topology: Topology::named(&self.room_preset).unwrap_or_default(),
-        }
+        let kept = (config.empty_timeout, config.departure_timeout);
+        let limits = [config.max_participants, kept.0, kept.1];
+        let topology = Topology::named(&self.room_preset).unwrap_or_default();
+        RoomSettings::said(config.metadata, limits, topology)
     }
 
     /// These claims with what changed during the session: for a refreshed token.

@@ -54,6 +54,7 @@ impl LiveKit {
             Event::Subscribed { track } => _ = self.subscribed.insert(track),
             Event::Unsubscribed { track } => _ = self.subscribed.remove(&track),
             Event::Watched { track } => self.watched(track),
+            Event::Flowing { .. } => {}
             Event::Allowed {
                 publisher,
                 track,

@@ -484,18 +484,13 @@ fn call_named(name: &str, body: Body<'_>) -> Option<Result<ServiceCall, TwirpErr
 }
 
 fn create_room(request: proto::CreateRoomRequest) -> Result<ServiceCall, TwirpError> {
-    let given = |value: u32| (value > 0).then_some(value);
     let topology = Topology::named(&request.room_preset)
         .map_err(|text| TwirpError::new(Code::InvalidArgument, text))?;
+    let kept = (request.empty_timeout, request.departure_timeout);
+    let limits = [request.max_participants, kept.0, kept.1];
     Ok(ServiceCall::CreateRoom {
         name: RoomName::new(&request.name),
-        settings: RoomSettings {
-            metadata: request.metadata,
-            peers_max: given(request.max_participants),
-            empty_timeout_s: given(request.empty_timeout),
-            departure_timeout_s: given(request.departure_timeout),
-            topology,
-        },
+        settings: RoomSettings::said(request.metadata, limits, topology),
     })
 }
 
