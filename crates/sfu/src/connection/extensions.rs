@@ -49,6 +49,19 @@ impl Extensions {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            audio_level,
+            orientation,
+            capture_time,
+            descriptor,
+        } = self;
+        audio_level.is_none()
+            && orientation.is_none()
+            && capture_time.is_none()
+            && descriptor.is_none()
+    }
+
     /// In dBov (0 loudest … -127 silent), where the sender tells (RFC 6464).
     pub(crate) fn audio_level(&self) -> Option<i8> {
         let level = self.audio_level? & !VOICE;

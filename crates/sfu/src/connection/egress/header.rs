@@ -13,6 +13,10 @@ const ONE_BYTE_FORM: u16 = 0xbede;
 const TWO_BYTE_FORM: u16 = 0x1000;
 /// The highest id of the one-byte form.
 const ONE_BYTE_ID_MAX: u8 = 14;
+const FIXED_BYTES: usize = 12;
+const MID_BYTES_MAX: usize = 16;
+/// A mid with id and length, in whole words, and what stands before it.
+const BARE_BYTES_MAX: usize = BLOCK_HEAD_BYTES + 20;
 
 /// The numbers of extensions on a section; None: the receiver does not want it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,36 +43,34 @@ impl ExtensionIds {
     }
 }
 
-/// What differs from packet to packet and from stream to stream.
+/// What all headers of a section have in common, made once: to read a `Mid` takes longer than to write all the rest.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
-    pub(super) payload_type: u8,
-    pub(super) marker: bool,
-    pub(super) seq: u16,
-    pub(super) time: u32,
-    pub(super) ssrc: u32,
+pub(super) struct Common {
+    ids: ExtensionIds,
+    mid: Short<MID_BYTES_MAX>,
+    /// The extensions of a packet that has none of its own.
+    bare: Short<BARE_BYTES_MAX>,
 }
 
-impl Header {
-    /// At the end of `out`.
-    pub(super) fn write(
-        &self,
-        out: &mut Vec<u8>,
-        mid: &Mid,
-        ids: &ExtensionIds,
-        values: &Extensions,
-        descriptor: Option<&[u8]>,
-    ) {
-        let start = out.len();
-        let marker = if self.marker { MARKER } else { 0 };
-        let [seq_high, seq_low] = self.seq.to_be_bytes();
-        let head = [VERSION, marker | self.payload_type, seq_high, seq_low];
-        out.extend_from_slice(&head);
-        out.extend_from_slice(&self.time.to_be_bytes());
-        out.extend_from_slice(&self.ssrc.to_be_bytes());
+impl Common {
+    pub(super) fn new(mid: &Mid, ids: ExtensionIds) -> Self {
+        let mut common = Self {
+            ids,
+            mid: Short::new(mid.as_bytes()),
+            bare: Short::new(&[]),
+        };
+        let mut bare = Vec::new();
+        common.write(&mut bare, &Extensions::default(), None);
+        common.bare = Short::new(&bare);
+        common
+    }
+
+    /// The extensions, if there are any.
+    fn write(&self, out: &mut Vec<u8>, values: &Extensions, descriptor: Option<&[u8]>) {
+        let ids = &self.ids;
         let long = descriptor.is_some_and(|bytes| bytes.len() > ONE_BYTE_FORM_BYTES);
         let mut block = Block::begin(out, long);
-        block.put(ids.mid, Some(mid.as_bytes()));
+        block.put(ids.mid, Some(self.mid.bytes()));
         let level = values.audio_level.map(|level| [level]);
         block.put(ids.audio_level, level.as_ref().map(<[u8; 1]>::as_slice));
         let orientation = values.orientation.map(|turned| [turned]);
@@ -85,9 +87,66 @@ impl Header {
             block.put(ids.capture_time, bytes.get(..length));
         }
         block.put(ids.descriptor, descriptor);
-        if block.end() {
+        block.end();
+    }
+}
+
+/// What differs from packet to packet and from stream to stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) payload_type: u8,
+    pub(super) marker: bool,
+    pub(super) seq: u16,
+    pub(super) time: u32,
+    pub(super) ssrc: u32,
+}
+
+impl Header {
+    /// At the end of `out`.
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        common: &Common,
+        values: &Extensions,
+        descriptor: Option<&[u8]>,
+    ) {
+        let start = out.len();
+        let mut fixed = [0; FIXED_BYTES];
+        fixed[0] = VERSION;
+        fixed[1] = self.payload_type | if self.marker { MARKER } else { 0 };
+        fixed[2..4].copy_from_slice(&self.seq.to_be_bytes());
+        fixed[4..8].copy_from_slice(&self.time.to_be_bytes());
+        fixed[8..].copy_from_slice(&self.ssrc.to_be_bytes());
+        out.extend_from_slice(&fixed);
+        if values.is_empty() && descriptor.is_none() {
+            out.extend_from_slice(common.bare.bytes());
+        } else {
+            common.write(out, values, descriptor);
+        }
+        if out.len() > start + FIXED_BYTES {
             out[start] |= HAS_EXTENSION;
         }
+    }
+}
+
+/// A few bytes in place.
+#[derive(Debug, Clone, Copy)]
+struct Short<const MAX: usize> {
+    bytes: [u8; MAX],
+    length: usize,
+}
+
+impl<const MAX: usize> Short<MAX> {
+    /// Never longer: a mid has 16 bytes at most.
+    fn new(from: &[u8]) -> Self {
+        let length = from.len().min(MAX);
+        let mut bytes = [0; MAX];
+        bytes[..length].copy_from_slice(&from[..length]);
+        Self { bytes, length }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
@@ -128,13 +187,11 @@ impl<'a> Block<'a> {
         self.out.extend_from_slice(value);
     }
 
-    /// False: there are none.
-    fn end(self) -> bool {
+    fn end(self) {
         let Self { out, start, .. } = self;
         let elements = start + BLOCK_HEAD_BYTES;
         if out.len() == elements {
-            out.truncate(start);
-            return false;
+            return out.truncate(start);
         }
         while !(out.len() - elements).is_multiple_of(4) {
             out.push(0);
@@ -143,6 +200,5 @@ impl<'a> Block<'a> {
         if let Some(place) = out.get_mut(start + 2..elements) {
             place.copy_from_slice(&words.to_be_bytes());
         }
-        true
     }
 }

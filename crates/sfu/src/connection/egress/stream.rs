@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use str0m::media::Mid;
 use str0m::rtp::ExtensionMap;
 
-use super::header::{ExtensionIds, Header};
+use super::header::{Common, ExtensionIds, Header};
 use super::sent::{Form, Record, Sent, Used};
 use super::{Way, red_primary, vp8};
 use crate::Transmits;
@@ -38,7 +38,7 @@ pub(in crate::connection) struct Ssrcs {
 pub(in crate::connection) struct Stream {
     ssrcs: Ssrcs,
     mid: Mid,
-    ids: ExtensionIds,
+    headers: Common,
     payloads: Payloads,
     /// What is taken off the sequence numbers: a receiver takes the first to be of roll-over count 0 (RFC 3711 §3.3.1).
     seq_base: Option<u64>,
@@ -78,7 +78,7 @@ impl Stream {
                 ..ssrcs
             },
             mid,
-            ids: ExtensionIds::new(extensions),
+            headers: Common::new(&mid, ExtensionIds::new(extensions)),
             payloads,
             seq_base: None,
             used: Used::default(),
@@ -106,7 +106,7 @@ impl Stream {
             self.forget();
         }
         self.payloads = payloads;
-        self.ids = ExtensionIds::new(extensions);
+        self.headers = Common::new(&self.mid, ExtensionIds::new(extensions));
     }
 
     /// What was sent cannot be sent again: it was of another track, or was described otherwise.
@@ -152,7 +152,7 @@ impl Stream {
         let descriptor = form.descriptor.or(own).map(|bytes| &**bytes);
         let start = out.begin();
         let bytes = out.bytes_mut();
-        header.write(bytes, &self.mid, &self.ids, packet.extensions, descriptor);
+        header.write(bytes, &self.headers, packet.extensions, descriptor);
         let header_bytes = bytes.len() - start;
         append(bytes, payload, packet.vp8);
         if !way
@@ -245,7 +245,7 @@ impl Stream {
         let descriptor = self.record.descriptor(sent).or(own).map(|bytes| &**bytes);
         let start = out.begin();
         let bytes = out.bytes_mut();
-        header.write(bytes, &self.mid, &self.ids, extensions, descriptor);
+        header.write(bytes, &self.headers, extensions, descriptor);
         let header_bytes = bytes.len() - start;
         bytes.extend_from_slice(&sent.number().to_be_bytes());
         append(bytes, payload, sent.vp8());

@@ -1,7 +1,7 @@
 use str0m::media::Mid;
 use str0m::rtp::{Extension, ExtensionMap};
 
-use super::super::header::{ExtensionIds, Header};
+use super::super::header::{Common, ExtensionIds, Header};
 use crate::connection::Extensions;
 use crate::connection::extensions::{DESCRIPTOR_URI, DescriptorSerializer};
 
@@ -66,7 +66,8 @@ fn read(header: &[u8]) -> (u16, Vec<(u8, Vec<u8>)>) {
 fn write(mid: &str, ids: &ExtensionIds, values: &Extensions, descriptor: Option<&[u8]>) -> Vec<u8> {
     // Behind something else, which stays.
     let mut out = vec![0xee; 5];
-    HEADER.write(&mut out, &Mid::from(mid), ids, values, descriptor);
+    let common = Common::new(&Mid::from(mid), *ids);
+    HEADER.write(&mut out, &common, values, descriptor);
     assert_eq!(out[..5], [0xee; 5]);
     out.split_off(5)
 }
@@ -82,8 +83,8 @@ fn the_fixed_part_is_as_rfc_3550_has_it() {
         ..HEADER
     };
     let mut out = Vec::new();
-    let nothing = Extensions::default();
-    marked.write(&mut out, &Mid::from("0"), &ids(&[]), &nothing, None);
+    let common = Common::new(&Mid::from("0"), ids(&[]));
+    marked.write(&mut out, &common, &Extensions::default(), None);
     assert_eq!(out[1], 0xff);
 }
 
