@@ -197,6 +197,24 @@ fn under_new_payload_types_nothing_old_is_sent_again() {
 }
 
 #[test]
+fn headers_follow_a_new_description() {
+    let mut bench = Bench::new(MediaKind::Video);
+    assert!(bench.write(Codec::Vp8, 1, b"picture", true));
+    let mut map = ExtensionMap::empty();
+    map.set(7, Extension::RtpMid);
+    bench.stream.redescribe(payloads(MediaKind::Video), &map);
+    assert!(bench.write(Codec::Vp8, 2, b"picture", true));
+    let none = ExtensionMap::empty();
+    bench.stream.redescribe(payloads(MediaKind::Video), &none);
+    assert!(bench.write(Codec::Vp8, 3, b"picture", true));
+    let datagrams = bench.datagrams();
+    assert_eq!(datagrams[0][12..18], [0xbe, 0xde, 0, 1, 4 << 4, b'0']);
+    assert_eq!(datagrams[1][12..18], [0xbe, 0xde, 0, 1, 7 << 4, b'0']);
+    assert_eq!((datagrams[1][0], datagrams[2][0]), (0x90, 0x80));
+    assert_eq!(datagrams[2].len() + 8, datagrams[1].len());
+}
+
+#[test]
 fn repairs_are_a_part_of_what_is_sent() {
     let payload = [1; 1_000];
     for carried in [0, 1_000] {
