@@ -207,13 +207,16 @@ describe('in the room', () => {
     await becomes('layout', () => see(anna, 'stage').getAttribute('data-layout'), 'grid');
   });
 
-  test('a moderator’s muting is told', async () => {
+  test('a moderator’s muting is told, and not shown any more to who left', async () => {
     const room = roomName('app');
     const anna = await enter(room, 'Anna');
     const sid = await eventually('the microphone is published', () => anna.evaluate(() => [...window.__madang.room.localParticipant.audioTrackPublications.keys()][0]));
     await api.mutePublishedTrack(room, anna.identity, sid, true);
     await becomes('microphone', () => pressed(anna, 'btn-mic'), 'false');
-    await anna.getByText('A moderator turned your microphone off.').first().waitFor();
+    await see(anna, 'notice').getByText('A moderator turned your microphone off.').waitFor();
+    await see(anna, 'btn-leave').click();
+    await see(anna, 'left').waitFor();
+    await becomes('the number of notices', () => see(anna, 'notice').count(), 0, 2_000);
   });
 });
 

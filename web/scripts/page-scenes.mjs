@@ -59,6 +59,7 @@ async function counsel({ url, home, names, phone, person, shoot }) {
   await shoot(member, '27-counsel-finish');
   await member.getByTestId('confirm-finish-yes').click();
   await expert.getByTestId('btn-end').waitFor();
+  await shoot(member, '32-counsel-told');
   await expert.waitForTimeout(5_500);
   await shoot(expert, '28-counsel-done');
 

@@ -170,7 +170,8 @@ async function walk(language, light, width, peers) {
   await page.waitForTimeout(1_500);
   await shoot('05-room-grid');
   await tool('btn-layout');
-  await page.waitForTimeout(600);
+  // A large picture becomes sharp when its larger encoding has arrived.
+  await page.waitForTimeout(3_000);
   await shoot('06-room-speaker');
   await tool('btn-layout');
 
@@ -212,6 +213,7 @@ async function walk(language, light, width, peers) {
   await context.setOffline(false);
   await page.getByTestId('banner-reconnect').waitFor({ state: 'detached', timeout: 30_000 });
 
+  await peers[0].evaluate(() => window.__madang.room.localParticipant.setAttributes({ hand: '' }));
   await page.getByTestId('btn-leave').click();
   await page.getByTestId('left').waitFor();
   await shoot('14-left');

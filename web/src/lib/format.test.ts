@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { bitrate, duration, hash, initials, percent } from './format';
+import { bitrate, clock, duration, hash, initials, percent } from './format';
 
 it('writes rates', () => {
   expect([bitrate(0), bitrate(64_400), bitrate(1_540_000)]).toEqual(['–', '64 kbit/s', '1.5 Mbit/s']);
@@ -8,6 +8,12 @@ it('writes rates', () => {
 
 it('writes durations', () => {
   expect([duration(-5), duration(187_000), duration(3_729_000)]).toEqual(['0:00', '3:07', '1:02:09']);
+});
+
+it('writes the time of day without a zero in front', () => {
+  // Which words stand beside it is up to the language data of the machine.
+  const afternoon = new Date(2026, 0, 5, 14, 7).getTime();
+  for (const language of ['en', 'ko']) expect(clock(afternoon, language)).toMatch(/(?<!\d)2:07/u);
 });
 
 it('shortens names of any script', () => {

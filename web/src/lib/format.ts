@@ -11,7 +11,7 @@ export function percent(share: number): string {
 }
 
 export function clock(at_ms: number, language: string): string {
-  return new Date(at_ms).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' });
+  return new Date(at_ms).toLocaleTimeString(language, { hour: 'numeric', minute: '2-digit' });
 }
 
 /** `3:07` or `1:02:09`. */

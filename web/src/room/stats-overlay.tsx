@@ -84,15 +84,20 @@ function StreamTable({ rows, session }: { rows: readonly StreamRow[]; session: S
             </th>
             <td>{row.codec}</td>
             <td>{row.width > 0 ? `${row.width}×${row.height}` : '–'}</td>
-            <td>{row.kind === 'video' ? row.fps : '–'}</td>
+            <td>{row.kind === 'video' && !isResting(row) ? row.fps : '–'}</td>
             <td>{bitrate(row.bitrate_bps)}</td>
-            <td>{percent(row.loss)}</td>
-            <td>{row.jitter_ms} ms</td>
+            <td>{isResting(row) ? '–' : percent(row.loss)}</td>
+            <td>{isResting(row) ? '–' : `${row.jitter_ms} ms`}</td>
           </tr>
         ))}
       </tbody>
     </table>
   );
+}
+
+/** An encoding that nobody wants just now: what was last told of it is old. */
+function isResting(row: StreamRow): boolean {
+  return row.direction === 'out' && row.bitrate_bps === 0;
 }
 
 /** Whose picture or voice a media track is. */

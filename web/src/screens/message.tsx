@@ -4,6 +4,7 @@ import { t } from '../i18n';
 import { go } from '../route';
 import { Page } from '../ui/chrome';
 import { Icon, type IconName } from '../ui/icons';
+import { hush } from '../ui/notices';
 
 interface MessageProps {
   title: string;
@@ -21,6 +22,7 @@ interface MessageProps {
 export function MessagePage({ title, text, tone = 'trouble', icon, detail = '', testId = 'message', code = '', children }: MessageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), [title]);
+  useEffect(hush, []);
   return (
     <Page narrow>
       <section class="message" data-testid={testId} data-code={code}>

@@ -25,6 +25,11 @@ export function notify(text: string, icon: IconName | null = null): void {
   }, SHOWN_FOR_MS);
 }
 
+/** Another screen: what was said about the one before is not shown on it. */
+export function hush(): void {
+  notices.value = [];
+}
+
 /** For screen readers alone. */
 export function announce(text: string): void {
   // The same words twice would not be read twice: an invisible mark makes them differ.
