@@ -5,8 +5,12 @@ import { canChooseSpeaker, type Devices, listDevices } from '../lib/media';
 
 export const deviceList = signal<Devices>({ microphones: [], cameras: [], speakers: [] });
 
+/** Whether the browser has told yet: until then nobody can say that there is none. */
+const isListed = signal(false);
+
 export async function refreshDevices(): Promise<void> {
   deviceList.value = await listDevices();
+  isListed.value = true;
 }
 
 /** Keeps the list fresh while something on the screen shows it. */
@@ -43,7 +47,7 @@ export function DeviceSelect({ kind, value, onChoose }: SelectProps) {
         value={known ? value : ''}
         onChange={(event) => onChoose(event.currentTarget.value)}
       >
-        {devices.length === 0 && <option value="">{words.noDevice}</option>}
+        {devices.length === 0 && <option value="">{isListed.value ? words.noDevice : words.defaultDevice}</option>}
         {devices.length > 0 && !devices.some((device) => device.deviceId === 'default') && <option value="">{words.defaultDevice}</option>}
         {devices.map((device, index) => (
           <option value={device.deviceId === 'default' ? '' : device.deviceId} key={device.deviceId}>
