@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 
 use madang_sfu::{Transmit, Transmits};
 
-/// A usual frame in one call. The groups of one destination follow each other at once, so that a lower limit would space
-/// nothing out; longer ones gain little, and a queue on the way to the wire may drop each as a whole.
-pub(crate) const SEGMENTS_MAX: usize = 8;
+/// Longer bursts gain little and are lost together (a switch's buffer is short).
+pub(crate) const SEGMENTS_MAX: usize = 4;
 /// A UDP payload over IPv4.
 const GROUP_BYTES_MAX: usize = 65_507;
 
