@@ -93,12 +93,21 @@ pub struct Client {
     requests: Vec<Request>,
     /// Made while receiving, sent at the next poll.
     out: Vec<(SocketAddr, Vec<u8>)>,
+    began: Instant,
+    now: Instant,
+    journal: Vec<String>,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
             .field("peer", &self.peer)
+            .field("connected", &self.connected)
+            .field("carried", &self.carried)
+            .field("closed", &self.closed)
+            .field("ended", &self.ended)
+            .field("offer_is_out", &self.pending.is_some())
+            .field("journal", &self.journal)
             .finish_non_exhaustive()
     }
 }
@@ -145,6 +154,9 @@ impl Client {
             refused: Vec::new(),
             requests: Vec::new(),
             out: Vec::new(),
+            began: now,
+            now,
+            journal: Vec::new(),
         };
         client.requests.push(Request::Join(Box::new(Join {
             room: Arc::clone(room),
@@ -247,7 +259,14 @@ impl Client {
         })));
     }
 
+    /// For who looks at a failure: what happened when, in milliseconds of its life.
+    fn note(&mut self, what: &str) {
+        let age = self.now.saturating_duration_since(self.began);
+        self.journal.push(format!("{} {what}", age.as_millis()));
+    }
+
     fn send_offer(&mut self, sdp: &str, pending: SdpPendingOffer) {
+        self.note(&format!("offer {}", self.offers + 1));
         self.offers += 1;
         self.pending = Some(pending);
         self.requests.push(Request::Offer {
@@ -272,6 +291,16 @@ impl Client {
     }
 
     pub(crate) fn handle_event(&mut self, event: Event) {
+        if let Event::Connected { .. }
+        | Event::Disconnected { .. }
+        | Event::Answer { .. }
+        | Event::SectionsWanted { .. }
+        | Event::Closed { .. } = event
+        {
+            let said = format!("{event:?}");
+            let said: String = said.chars().take(40).collect();
+            self.note(&said);
+        }
         match event {
             Event::Joined(state) => {
                 for other in &state.others {
@@ -387,6 +416,7 @@ impl Client {
     }
 
     pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        self.now = now;
         let Ok(contents) = bytes.try_into() else {
             return;
         };
@@ -407,6 +437,7 @@ impl Client {
 
     /// Sends media that is due and drains; what goes out is returned.
     pub(crate) fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
+        self.now = now;
         self.rtc
             .handle_input(Input::Timeout(now))
             .expect("time passes");
@@ -430,7 +461,8 @@ impl Client {
                 }
                 Ok(Output::Event(event)) => self.handle_rtc(event),
                 // The server said goodbye before the data channels were up: str0m calls that an error.
-                Err(_) => {
+                Err(error) => {
+                    self.note(&format!("failed: {error}"));
                     self.ended = true;
                     return;
                 }
@@ -440,7 +472,10 @@ impl Client {
 
     fn handle_rtc(&mut self, event: str0m::Event) {
         if let str0m::Event::Connected = event {
+            self.note("handshake done");
             self.connected = true;
+        } else if let str0m::Event::IceConnectionStateChange(state) = event {
+            self.note(&format!("checks: {state:?}"));
         } else if let str0m::Event::RtpPacket(packet) = event {
             self.take_packet(&packet);
         } else if let str0m::Event::KeyframeRequest(request) = event {

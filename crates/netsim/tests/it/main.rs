@@ -375,7 +375,8 @@ fn storm(seed: u64) {
     while !world.clients.iter().all(is_up) {
         assert!(
             world.now < patience,
-            "{world:?}: not everybody gets connected"
+            "{world:?}: not everybody gets connected: {:#?}",
+            Vec::from_iter(world.clients.iter().filter(|client| !is_up(client)))
         );
         world.run(Duration::from_millis(500));
     }

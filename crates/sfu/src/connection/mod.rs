@@ -4,6 +4,7 @@
 //! `sdp_text` reads and writes what str0m cannot be told.
 
 mod ahead;
+mod association;
 mod channels;
 mod client_offer;
 mod codecs;

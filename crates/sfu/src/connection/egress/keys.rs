@@ -11,6 +11,7 @@ use str0m::crypto::dtls::{
 };
 use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
 
+use crate::connection::association::Association;
 use crate::srtp::{Keys, Profile};
 
 /// Where a connection finds its keys.
@@ -76,7 +77,11 @@ impl DtlsProvider for Tap {
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         let inner = self.0.new_dtls(cert, now, version, mtu)?;
         let slot = NEXT.with_borrow(Clone::clone).unwrap_or_default();
-        Ok(Box::new(Tapped { inner, slot }))
+        Ok(Box::new(Tapped {
+            inner,
+            slot,
+            association: Association::default(),
+        }))
     }
 
     fn is_test(&self) -> bool {
@@ -99,6 +104,7 @@ fn known(profile: SrtpProfile) -> Option<Profile> {
 struct Tapped {
     inner: Box<dyn DtlsInstance>,
     slot: KeySlot,
+    association: Association,
 }
 
 impl DtlsInstance for Tapped {
@@ -113,6 +119,12 @@ impl DtlsInstance for Tapped {
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
         let active = self.inner.is_active();
         let output = self.inner.poll_output(buf);
+        if let DtlsOutput::ApplicationData(packet) = &output
+            && !self.association.admits(packet)
+        {
+            // An empty packet is none.
+            return DtlsOutput::ApplicationData(&[]);
+        }
         if let DtlsOutput::KeyingMaterial(material, profile) = &output {
             let keys = known(*profile).and_then(|profile| Keys::new(profile, material, active));
             self.slot.put(keys);
