@@ -476,6 +476,8 @@ impl Client {
             self.connected = true;
         } else if let str0m::Event::IceConnectionStateChange(state) = event {
             self.note(&format!("checks: {state:?}"));
+        } else if let str0m::Event::Closed = event {
+            self.note("closed by the client's own engine, or by the server's goodbye");
         } else if let str0m::Event::RtpPacket(packet) = event {
             self.take_packet(&packet);
         } else if let str0m::Event::KeyframeRequest(request) = event {
