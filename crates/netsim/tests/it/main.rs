@@ -315,6 +315,33 @@ fn who_closes_a_channel_stays() {
     leave_all(&mut world);
 }
 
+/// Data channels knock when the connection is described, and again three seconds later. Over a long way the first answer is
+/// not there by then, and the second knock may come when the first has been answered: that is no reason to end anything.
+#[test]
+fn a_long_way_ends_no_connection() {
+    let far = Link {
+        delay: Duration::from_millis(250),
+        jitter: Duration::from_millis(350),
+        ..Link::clean()
+    };
+    let setup = Setup {
+        seed: 7,
+        shards: 1,
+        up: far,
+        down: far,
+    };
+    let mut world = World::new(Instant::now(), setup);
+    for _ in 0..120 {
+        world.join(WATCHER);
+    }
+    world.run(Duration::from_secs(15));
+    world.check();
+    for client in &world.clients {
+        assert!(client.connected && client.carried, "{client:#?}");
+    }
+    leave_all(&mut world);
+}
+
 fn last_encoding(world: &World, client: usize, track: madang_sfu::api::TrackId) -> Option<u8> {
     let streams = world.clients.get(client)?.streams.iter();
     streams
