@@ -1,6 +1,6 @@
 //! The whole server: started, reached, stopped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,24 +9,30 @@ use madang_signalling::livekit::ServerInfo;
 use tokio::time::{interval, timeout};
 
 use crate::auth::Keys;
-use crate::config::{Bind, Config};
+use crate::config::{Bind, CertificateSource, Config};
 use crate::directory::Directory;
 use crate::doors::{Compat, CompatError, Doors};
-use crate::http::{self, Files, Joins, Listeners, Shared, Tasks};
+use crate::http::{self, Files, Https, Joins, Listeners, Shared, Tasks, Unencrypted, to_https};
 use crate::media::{Media, MediaConfig, OsSeeded};
 use crate::stats::Stats;
 use crate::time::now;
+use crate::tls::{Tls, TlsError, lan_addresses};
 
 /// How exactly rooms end.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Each part of stopping. All together stay below five seconds.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(1_200);
 
+/// Of a machine with many interfaces.
+const LAN_URLS_MAX: usize = 4;
+
 /// A running server.
 #[derive(Debug)]
 pub struct App {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
+    https: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
     compat: Vec<(&'static str, Vec<SocketAddr>)>,
 }
 
@@ -35,8 +41,15 @@ pub struct App {
 pub enum StartError {
     #[error(transparent)]
     Listen(#[from] http::ListenError),
+    #[error("{key}: {error}")]
+    Port {
+        key: &'static str,
+        error: http::ListenError,
+    },
     #[error(transparent)]
     Compat(#[from] CompatError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Media(#[from] crate::media::MediaError),
     #[error("the system gives no random numbers: {0}")]
@@ -46,10 +59,22 @@ pub enum StartError {
 impl App {
     /// Binds the ports, then serves in tasks of the present runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let listeners = Listeners::bind(&config.bind, config.port)?;
-        let addresses = listeners.addresses();
-        let compat_listeners = Compat::bind(&config)?;
-        let compat = compat_listeners.addresses();
+        let ports = Ports::bind(&config)?;
+        let (addresses, https, http, compat) = (
+            ports.main.addresses(),
+            ports
+                .https
+                .as_ref()
+                .map_or_else(Vec::new, Listeners::addresses),
+            ports
+                .http
+                .as_ref()
+                .map_or_else(Vec::new, Listeners::addresses),
+            ports.compat.addresses(),
+        );
+        let stats = Arc::new(Stats::default());
+        let opened = Tls::open(&config, ports.compat.is_tls(), &stats)?;
+        let (tls, keeper) = opened.unzip();
         let media = Media::start(media_config(&config)).await?;
         let mut entropy = OsSeeded::new().map_err(StartError::Entropy)?;
         let server = ServerInfo {
@@ -74,26 +99,53 @@ impl App {
             config,
             directory,
             media,
-            stats: Arc::new(Stats::default()),
+            stats,
             doors: Doors::new(),
             files,
+            tls: tls.map(Arc::new),
             server,
             tasks: Tasks::default(),
             started: Instant::now(),
         });
-        http::serve(listeners, &http::router(&shared), &shared, None);
-        compat_listeners.serve(&shared);
-        shared.tasks.connections.spawn(sweep(Arc::clone(&shared)));
+        ports.serve(&shared);
+        let tasks = &shared.tasks;
+        if let Some((tls, keeper)) = shared.tls.as_ref().zip(keeper) {
+            keeper.keep(tls, &tasks.connections, &tasks.stopping);
+        }
+        tasks.connections.spawn(sweep(Arc::clone(&shared)));
         Ok(Self {
             shared,
             addresses,
+            https,
+            http,
             compat,
         })
     }
 
-    /// Where it listens for TCP.
+    /// Where it listens for TCP: the main port.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// A port for HTTPS besides the main one.
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        &self.https
+    }
+
+    /// A port whose visitors are sent on to HTTPS.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// The SHA-256 of the certificate that browsers are shown now. None: the app is served without TLS.
+    pub fn fingerprint(&self) -> Option<String> {
+        let tls = self.shared.tls.as_ref().filter(|_| self.is_secure())?;
+        tls.certificates().shown().map(|shown| shown.fingerprint())
+    }
+
+    /// Is the app served over HTTPS?
+    fn is_secure(&self) -> bool {
+        self.config().tls.source != CertificateSource::None
     }
 
     /// The ports for older programs: which program, and where it listens for TCP.
@@ -103,13 +155,36 @@ impl App {
 
     /// How the app is reached from this machine.
     pub fn url(&self) -> String {
-        let port = self.addresses.first().map_or(0, SocketAddr::port);
+        let (scheme, addresses) = match (self.is_secure(), self.https.is_empty()) {
+            (true, false) => ("https", &self.https),
+            (true, true) => ("https", &self.addresses),
+            (false, _) => ("http", &self.addresses),
+        };
+        let port = addresses.first().map_or(0, SocketAddr::port);
         let is_local =
             |address: &SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
-        match self.addresses.first() {
-            Some(address) if !self.addresses.iter().any(is_local) => format!("http://{address}"),
-            Some(_) | None => format!("http://localhost:{port}"),
+        match addresses.first() {
+            Some(address) if !addresses.iter().any(is_local) => format!("{scheme}://{address}"),
+            Some(_) | None => format!("{scheme}://localhost:{port}"),
         }
+    }
+
+    /// How the app is reached from other machines of the network.
+    pub fn lan_urls(&self) -> Vec<String> {
+        let is_everywhere = self
+            .config()
+            .bind
+            .addresses
+            .iter()
+            .any(IpAddr::is_unspecified);
+        let url = self.url();
+        let (scheme, port) = (
+            url.split(':').next().unwrap_or_default(),
+            url.rsplit(':').next().unwrap_or_default(),
+        );
+        let addresses = lan_addresses().filter(|_| is_everywhere);
+        let v4 = addresses.filter(IpAddr::is_ipv4).take(LAN_URLS_MAX);
+        v4.map(|ip| format!("{scheme}://{ip}:{port}")).collect()
     }
 
     pub fn udp_port(&self) -> u16 {
@@ -150,6 +225,66 @@ impl App {
                 "stopped before everybody said goodbye"
             );
         }
+    }
+}
+
+/// Everything that listens for TCP.
+#[derive(Debug)]
+struct Ports {
+    main: Listeners,
+    https: Option<Listeners>,
+    http: Option<Listeners>,
+    compat: Compat,
+}
+
+impl Ports {
+    fn bind(config: &Config) -> Result<Self, StartError> {
+        let more = |key, port: Option<u16>| {
+            let bound = port.map(|port| Listeners::bind(&config.bind, port));
+            bound
+                .transpose()
+                .map_err(|error| StartError::Port { key, error })
+        };
+        Ok(Self {
+            main: Listeners::bind(&config.bind, config.port)?,
+            https: more("tls.https_port", config.tls.https_port)?,
+            http: more("tls.http_port", config.tls.http_port)?,
+            compat: Compat::bind(config)?,
+        })
+    }
+
+    fn serve(self, shared: &Arc<Shared>) {
+        let router = http::router(shared);
+        let is_secure = shared.config.tls.source != CertificateSource::None;
+        let https = self.https.as_ref().and_then(|https| {
+            let first = https.addresses().first().copied()?;
+            Some(Https::At(first.port()))
+        });
+        let main_port = self.main.addresses().first().map_or(0, SocketAddr::port);
+        let secure = |tls: &Arc<Tls>, https: Https| http::Port::Secure {
+            tls: Arc::clone(tls),
+            router: router.clone(),
+            unencrypted: Some(Unencrypted {
+                here: router.clone(),
+                elsewhere: to_https(shared, https),
+            }),
+        };
+        match shared.tls.as_ref().filter(|_| is_secure) {
+            Some(tls) => {
+                let port = secure(tls, https.unwrap_or(Https::Here));
+                http::serve(self.main, port, shared);
+                if let Some(listeners) = self.https {
+                    http::serve(listeners, secure(tls, Https::Here), shared);
+                }
+                if let Some(listeners) = self.http {
+                    let https = https.unwrap_or(Https::At(main_port));
+                    let port = http::Port::Plain(to_https(shared, https));
+                    http::serve(listeners, port, shared);
+                }
+            }
+            None => http::serve(self.main, http::Port::Plain(router), shared),
+        }
+        self.compat.serve(shared.tls.as_ref(), shared);
     }
 }
 

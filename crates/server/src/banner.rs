@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::App;
-use crate::config::{DEV_KEY, DEV_SECRET};
+use crate::config::{CertificateSource, DEV_KEY, DEV_SECRET};
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,26 +58,8 @@ pub fn banner(app: &App, style: Style) -> String {
             "마당이 열렸습니다. 위 주소를 브라우저에서 여세요. 끝내려면 Ctrl-C.",
         );
     }
-    let tcp: Vec<String> = app.addresses().iter().map(|a| a.ip().to_string()).collect();
-    let port = app.addresses().first().map_or(0, SocketAddr::port);
-    line(
-        "ports",
-        &format!(
-            "{port}/tcp (the app, signalling, the API) at {}",
-            tcp.join(", ")
-        ),
-    );
-    line(
-        "",
-        &format!(
-            "{}/udp (all media), {}",
-            app.udp_port(),
-            shards(config.shards)
-        ),
-    );
-    for (program, addresses) in app.compat_addresses() {
-        let tcp: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        line(program, &format!("{} (TCP)", tcp.join(", ")));
+    for (what, value) in ports(app).iter().chain(&certificate(app)) {
+        line(what, value);
     }
     line("network", &network(app));
     if let Some(remedy) = unreachable(app) {
@@ -114,6 +96,78 @@ pub fn banner(app: &App, style: Style) -> String {
         line("", &style.loud(&warning));
     }
     text
+}
+
+fn ports(app: &App) -> Vec<(&'static str, String)> {
+    let tcp: Vec<String> = app.addresses().iter().map(|a| a.ip().to_string()).collect();
+    let port = app.addresses().first().map_or(0, SocketAddr::port);
+    let tcp = tcp.join(", ");
+    let mut lines = vec![
+        (
+            "ports",
+            format!("{port}/tcp (the app, signalling, the API) at {tcp}"),
+        ),
+        (
+            "",
+            format!(
+                "{}/udp (all media), {}",
+                app.udp_port(),
+                shards(app.config().shards)
+            ),
+        ),
+    ];
+    let compat = app.compat_addresses().iter();
+    let more = [
+        ("https", app.https_addresses()),
+        ("http", app.http_addresses()),
+    ]
+    .into_iter()
+    .chain(compat.map(|(name, at)| (*name, &**at)))
+    .filter(|(_, addresses)| !addresses.is_empty());
+    for (what, addresses) in more {
+        let tcp: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        lines.push((what, format!("{} (TCP)", tcp.join(", "))));
+    }
+    lines
+}
+
+/// Whom browsers see, and what they make of it.
+fn certificate(app: &App) -> Vec<(&'static str, String)> {
+    let config = app.config();
+    let fingerprint = app.fingerprint().unwrap_or_default();
+    match &config.tls.source {
+        CertificateSource::None if config.bind.is_loopback() => Vec::new(),
+        CertificateSource::None => vec![
+            (
+                "tls",
+                "off. Browsers give camera and microphone to https and to localhost only:"
+                    .to_owned(),
+            ),
+            (
+                "",
+                "put a TLS proxy before this port, or try --tls self-signed in your own network."
+                    .to_owned(),
+            ),
+        ],
+        CertificateSource::SelfSigned => {
+            let mut lines = vec![
+                (
+                    "tls",
+                    "a certificate made here: browsers warn once; compare this SHA-256, then go on:".to_owned(),
+                ),
+                ("", fingerprint),
+            ];
+            let others = app.lan_urls();
+            if !others.is_empty() {
+                lines.push(("", format!("From other machines: {}", others.join(" "))));
+            }
+            lines
+        }
+        CertificateSource::Files { certificate, .. } => vec![
+            ("tls", format!("{}, SHA-256:", certificate.display())),
+            ("", fingerprint),
+        ],
+    }
 }
 
 /// What clients are told to send media to.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::config::Flags;
+use crate::config::{Flags, TlsMode};
 
 /// For tests; the program's own line has the verbs of clients too.
 #[cfg(test)]
@@ -71,6 +71,9 @@ pub struct Settings {
     /// Open the ports that older programs know: 8267, 8443, 8888, 3030, 8080.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "MADANG_COMPAT", value_parser = clap::builder::BoolishValueParser::new())]
     compat: Option<bool>,
+    /// How HTTPS is spoken [default: files when tls.certificate is set, else off].
+    #[arg(long, value_name = "MODE")]
+    tls: Option<TlsMode>,
 }
 
 impl From<Settings> for Flags {
@@ -85,6 +88,7 @@ impl From<Settings> for Flags {
             log_level: settings.log_level,
             web_dir: settings.web_dir,
             compat: settings.compat,
+            tls: settings.tls,
         }
     }
 }

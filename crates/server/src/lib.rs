@@ -15,6 +15,7 @@ mod room_service;
 mod session;
 mod stats;
 mod time;
+mod tls;
 
 pub mod cli;
 pub mod media;
@@ -22,10 +23,11 @@ pub mod media;
 pub use app::{App, StartError};
 pub use banner::{Style, banner};
 pub use config::{
-    Bind, Compat, CompatKurento, CompatPort, CompatSignalling, CompatTls, Config, ConfigError,
-    DEV_KEY, DEV_SECRET, Flags, Limits, Log, LogFormat, Rooms, SECRET_CHARS_MIN, Secret, Web,
-    commented_toml, load, markdown,
+    Bind, CertificateSource, Compat, CompatKurento, CompatPort, CompatSignalling, Config,
+    ConfigError, DEV_KEY, DEV_SECRET, Flags, Limits, Log, LogFormat, Rooms, SECRET_CHARS_MIN,
+    Secret, Tls, TlsMode, Web, commented_toml, load, markdown,
 };
-pub use doors::{CompatError, TlsError};
+pub use doors::CompatError;
 pub use http::ListenError;
 pub use invite::{TokenWishError, token};
+pub use tls::{IdentityError, TlsError};

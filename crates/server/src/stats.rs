@@ -42,6 +42,7 @@ stats! {
     gauges {
         /// A TCP connection, upgraded or not.
         socket,
+        tls_handshake,
         carrier,
         session,
     }
@@ -50,6 +51,18 @@ stats! {
         /// There were too many connections.
         refused_connections,
         refused_connections_of_ip,
+        /// A protocol that the port does not speak.
+        refused_protocols,
+        tls_handshakes_done,
+        tls_handshakes_failed,
+        /// Not done in time.
+        tls_handshakes_slow,
+        /// There were too many at one time.
+        tls_handshakes_refused,
+        /// A newer certificate is shown.
+        certificates_renewed,
+        /// A newer certificate could not be got, or not be used.
+        certificates_failed,
         refused_joins_of_ip,
         accept_failed,
         refused_tokens,

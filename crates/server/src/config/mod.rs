@@ -4,6 +4,7 @@
 mod document;
 mod raw;
 mod sources;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub use document::{commented_toml, markdown};
 pub use sources::{Flags, load};
+pub use tls::{CertificateSource, Tls, TlsMode};
 
 pub(crate) use raw::Raw;
 
@@ -43,6 +45,7 @@ pub struct Config {
     pub limits: Limits,
     pub log: Log,
     pub web: Web,
+    pub tls: Tls,
     pub compat: Compat,
 }
 
@@ -104,7 +107,6 @@ pub struct Compat {
     pub kurento: CompatKurento,
     pub signalling: CompatSignalling,
     pub sfu: CompatPort,
-    pub tls: CompatTls,
 }
 
 /// None: no port of its own. 0: any free one.
@@ -124,13 +126,6 @@ pub struct CompatKurento {
 pub struct CompatSignalling {
     pub port: Option<u16>,
     pub tokens: Vec<Secret>,
-}
-
-/// Both or none: then a certificate is made at the start.
-#[derive(Debug, Clone, Default)]
-pub struct CompatTls {
-    pub cert: Option<PathBuf>,
-    pub key: Option<PathBuf>,
 }
 
 /// Never shown.
@@ -208,7 +203,8 @@ impl Config {
                 format: raw.log.format.unwrap_or_default(),
             },
             web: Web { dir: raw.web.dir },
-            compat: Compat::resolve(raw.compat)?,
+            tls: Tls::resolve(raw.tls)?,
+            compat: Compat::resolve(raw.compat),
         })
     }
 
@@ -276,16 +272,10 @@ fn fitting(of: &str, name: &str) -> Option<usize> {
 }
 
 impl Compat {
-    fn resolve(raw: raw::Compat) -> Result<Self, ConfigError> {
+    fn resolve(raw: raw::Compat) -> Self {
         let is_open = raw.open.unwrap_or(false);
         let port = |written: Option<u16>, usual: u16| written.or(is_open.then_some(usual));
-        if raw.tls.cert.is_some() != raw.tls.key.is_some() {
-            return Err(ConfigError::Value {
-                key: "compat.tls",
-                message: "set both cert and key, or neither".to_owned(),
-            });
-        }
-        Ok(Self {
+        Self {
             rooms: raw.rooms.unwrap_or_default(),
             tokens: raw.tokens.unwrap_or_default(),
             origins: raw.origins.unwrap_or_default(),
@@ -303,11 +293,7 @@ impl Compat {
                 port: port(raw.signalling.port, 3030),
                 tokens: raw.signalling.tokens.unwrap_or_default(),
             },
-            tls: CompatTls {
-                cert: raw.tls.cert,
-                key: raw.tls.key,
-            },
-        })
+        }
     }
 }
 

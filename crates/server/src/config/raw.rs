@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{LogFormat, Secret};
+use super::{LogFormat, Secret, TlsMode};
 
 /// One thing that can be set.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +104,7 @@ section!(
         limits: Limits;
         log: Log;
         web: Web;
+        tls: Tls;
         compat: Compat;
     }
 );
@@ -157,6 +158,25 @@ section!(
 );
 
 section!(
+    Tls, "tls", {
+        mode: TlsMode, Text, "files when tls.certificate is set, else off", "\"self-signed\"",
+            "off, self-signed or files. With TLS the main port speaks HTTPS, and plain HTTP with this machine only. Flag: `--tls`.";
+        certificate: PathBuf, Text, "none", "\"fullchain.pem\"",
+            "The certificate and those above it, as PEM. Read again when it changes.";
+        private_key: PathBuf, Text, "none", "\"privkey.pem\"",
+            "Its private key, as PEM.";
+        https_port: u16, Plain, "none", "443",
+            "A TCP port for HTTPS besides the main one. 0: any free one.";
+        http_port: u16, Plain, "none", "80",
+            "A TCP port whose visitors are sent on to HTTPS. 0: any free one.";
+        cache: PathBuf, Text, "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/madang`, else `~/.local/state/madang`", "\"/var/lib/madang\"",
+            "Folder of what must outlive a restart: certificates that were made here, with their keys. Only its owner may read them.";
+        handshakes_max: u32, Plain, "500", "500",
+            "TLS handshakes at one time; one address has an eighth of them. Beyond it connections are closed.";
+    }
+);
+
+section!(
     Compat, "compat", {
         open: bool, Plain, "false", "true",
             "Open every port below, at the number that the program it is for knows. Flag: `--compat`.";
@@ -171,7 +191,6 @@ section!(
         kurento: CompatKurento;
         signalling: CompatSignalling;
         sfu: CompatSfu;
-        tls: CompatTls;
     }
 );
 
@@ -207,15 +226,6 @@ section!(
     }
 );
 
-section!(
-    CompatTls, "compat.tls", {
-        cert: PathBuf, Text, "made at the start, signed by itself", "\"cert.pem\"",
-            "Certificate chain of the TLS ports for older programs, as PEM.";
-        key: PathBuf, Text, "made at the start", "\"key.pem\"",
-            "Its private key, as PEM.";
-    }
-);
-
 /// Everything that can be set, in the order of the documentation.
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
     [
@@ -224,12 +234,12 @@ pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
         Limits::KEYS,
         Log::KEYS,
         Web::KEYS,
+        Tls::KEYS,
         Compat::KEYS,
         CompatSpider::KEYS,
         CompatKurento::KEYS,
         CompatSignalling::KEYS,
         CompatSfu::KEYS,
-        CompatTls::KEYS,
     ]
     .into_iter()
     .flatten()

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::raw::{self, Key, Kind, Raw};
-use super::{Config, ConfigError, Secret};
+use super::{Config, ConfigError, Secret, TlsMode};
 
 /// Read by others: not settings of the server.
 const FOREIGN_VARIABLES: [&str; 10] = [
@@ -36,6 +36,7 @@ pub struct Flags {
     pub log_level: Option<String>,
     pub web_dir: Option<PathBuf>,
     pub compat: Option<bool>,
+    pub tls: Option<TlsMode>,
 }
 
 /// Reads everything there is. `variables` are those of the environment.
@@ -75,6 +76,10 @@ fn from_flags(flags: Flags) -> Raw {
             format: None,
         },
         web: raw::Web { dir: flags.web_dir },
+        tls: raw::Tls {
+            mode: flags.tls,
+            ..raw::Tls::default()
+        },
         compat: raw::Compat {
             open: flags.compat,
             ..raw::Compat::default()

@@ -173,3 +173,45 @@ fn rooms_are_bound_by_name() {
         &["rooms.mesh", "\"a\" is in rooms.sfu, too"],
     );
 }
+
+#[test]
+fn tls_is_what_the_settings_say() {
+    let source = |text: &str| from_file(text).expect("valid").tls.source;
+    let files = CertificateSource::Files {
+        certificate: "c".into(),
+        private_key: "k".into(),
+    };
+    let both = "tls.certificate = 'c'\ntls.private_key = 'k'\n";
+    assert_eq!(source(""), CertificateSource::None);
+    assert_eq!(
+        source("tls.mode = 'self-signed'"),
+        CertificateSource::SelfSigned
+    );
+    assert_eq!(source(both), files);
+    assert_eq!(source(&format!("{both}tls.mode = 'files'")), files);
+    assert_eq!(
+        source(&format!("{both}tls.mode = 'off'")),
+        CertificateSource::None
+    );
+    for (text, parts) in [
+        ("tls.certificate = 'c'", ["tls:", "private_key"]),
+        ("tls.mode = 'files'", ["tls.mode", "tls.certificate"]),
+        ("tls.mode = 'on'", ["line 1", "self-signed"]),
+        ("tls.https_port = 443", ["tls.https_port", "tls.mode"]),
+        ("tls.http_port = 80", ["tls.http_port", "tls.mode"]),
+        (
+            "tls.mode = 'self-signed'\ntls.handshakes_max = 0",
+            ["tls.handshakes_max", "at least 1"],
+        ),
+    ] {
+        check_error(from_file(text), &parts);
+    }
+    let refused = from_file(&format!("{both}tls.mode = 'self-signed'"));
+    check_error(refused, &["tls.mode", "tls.certificate is set"]);
+    let flags = Flags {
+        tls: Some(TlsMode::SelfSigned),
+        ..Flags::default()
+    };
+    let config = load_all("tls.mode = 'off'", &[], flags).expect("valid");
+    assert_eq!(config.tls.source, CertificateSource::SelfSigned);
+}

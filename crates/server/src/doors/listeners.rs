@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tokio_rustls::TlsAcceptor;
 
 use super::engineio::{self, Engine, Plan};
-use super::tls::{self, TlsError};
 use super::{Kind, connections, ws};
 use crate::config::Config;
-use crate::http::{ListenError, Listeners, Shared, serve, with_guards};
+use crate::http::{self, ListenError, Listeners, Shared, serve, with_guards};
+use crate::tls::Tls;
 
 /// Why a port for older programs is not opened.
 #[derive(Debug, thiserror::Error)]
@@ -22,14 +21,12 @@ pub enum CompatError {
         key: &'static str,
         error: ListenError,
     },
-    #[error(transparent)]
-    Tls(#[from] TlsError),
 }
 
 /// All ports that are open besides the main one.
+#[derive(Debug)]
 pub(crate) struct Compat {
     ports: Vec<Port>,
-    tls: Option<TlsAcceptor>,
 }
 
 #[derive(Debug)]
@@ -45,12 +42,6 @@ enum Program {
     KurentoRpc,
     Signalling,
     Sfu,
-}
-
-impl std::fmt::Debug for Compat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compat").finish_non_exhaustive()
-    }
 }
 
 impl Compat {
@@ -80,9 +71,12 @@ impl Compat {
                 .map_err(|error| CompatError::Listen { key, error })?;
             ports.push(Port { listeners, program });
         }
-        let is_tls = ports.iter().any(|port| port.program.is_tls());
-        let tls = is_tls.then(|| tls::acceptor(&compat.tls)).transpose()?;
-        Ok(Self { ports, tls })
+        Ok(Self { ports })
+    }
+
+    /// Older programs that speak TLS verify no certificate: any will do.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.ports.iter().any(|port| port.program.is_tls())
     }
 
     /// What each port is for, and where it is.
@@ -94,11 +88,18 @@ impl Compat {
     }
 
     /// Until the server stops.
-    pub(crate) fn serve(self, shared: &Arc<Shared>) {
+    pub(crate) fn serve(self, tls: Option<&Arc<Tls>>, shared: &Arc<Shared>) {
         for port in self.ports {
             let router = with_guards(port.program.router(), shared);
-            let tls = self.tls.as_ref().filter(|_| port.program.is_tls());
-            serve(port.listeners, &router, shared, tls);
+            let answers = match tls.filter(|_| port.program.is_tls()) {
+                Some(tls) => http::Port::Secure {
+                    tls: Arc::clone(tls),
+                    router,
+                    unencrypted: None,
+                },
+                None => http::Port::Plain(router),
+            };
+            serve(port.listeners, answers, shared);
         }
     }
 }

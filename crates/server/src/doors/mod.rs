@@ -2,7 +2,6 @@
 
 mod engineio;
 mod listeners;
-mod tls;
 mod uploads;
 mod ws;
 
@@ -35,7 +34,6 @@ use crate::http::{Shared, is_loopback_name};
 
 pub(crate) use self::listeners::Compat;
 pub use self::listeners::CompatError;
-pub use self::tls::TlsError;
 pub(crate) use self::uploads::PICTURE_BYTES_MAX;
 
 /// One message of a door. Descriptions of many sections fit.

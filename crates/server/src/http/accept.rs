@@ -1,10 +1,9 @@
 //! The accept loop: our own, because it must bound what strangers can hold open (slow headers, many connections).
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,12 +15,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 
+use super::by_ip::{ByIp, Place};
+use super::opening::Opening;
 use super::{Remote, Shared};
 use crate::config::Bind;
 use crate::stats::Stats;
+use crate::tls::Tls;
 
 /// From the first byte, or the end of the request before, to the end of a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,20 +93,35 @@ impl Listeners {
     }
 }
 
+/// What a port answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Port {
+    Plain(Router),
+    Secure {
+        tls: Arc<Tls>,
+        router: Router,
+        /// To who comes without TLS. Not said: closed.
+        unencrypted: Option<Unencrypted>,
+    },
+}
+
+/// What is answered without TLS on a port that speaks it.
+#[derive(Debug, Clone)]
+pub(crate) struct Unencrypted {
+    /// To programs on this machine, such as a proxy: nobody is in between.
+    pub(crate) here: Router,
+    pub(crate) elsewhere: Router,
+}
+
 /// Serves until the server stops. All tasks are `shared.tasks.connections`.
-pub(crate) fn serve(
-    listeners: Listeners,
-    router: &Router,
-    shared: &Arc<Shared>,
-    tls: Option<&TlsAcceptor>,
-) {
+pub(crate) fn serve(listeners: Listeners, port: Port, shared: &Arc<Shared>) {
+    let port = Arc::new(port);
     let by_ip = ByIp::default();
     for listener in listeners.0 {
         let door = Door {
-            router: router.clone(),
+            port: Arc::clone(&port),
             shared: Arc::clone(shared),
             by_ip: by_ip.clone(),
-            tls: tls.cloned(),
         };
         shared.tasks.connections.spawn(door.accept(listener));
     }
@@ -112,10 +129,9 @@ pub(crate) fn serve(
 
 #[derive(Clone)]
 struct Door {
-    router: Router,
+    port: Arc<Port>,
     shared: Arc<Shared>,
     by_ip: ByIp,
-    tls: Option<TlsAcceptor>,
 }
 
 impl Door {
@@ -160,18 +176,42 @@ impl Door {
     }
 
     async fn greet(self, stream: TcpStream, ip: IpAddr, held: Arc<Held>) {
-        let Some(tls) = self.tls.clone() else {
-            return self.converse(stream, ip, held).await;
+        let stopping = self.shared.tasks.stopping.clone();
+        let opening = Opening::of_tcp(&stream);
+        let Some(opening) = stopping.run_until_cancelled(heard(opening)).await else {
+            return;
         };
-        match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.converse(stream, ip, held).await,
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-            Err(_) => tracing::debug!("TLS took too long"),
+        match (opening, &*self.port) {
+            (Some(Opening::Http), port) => match port.unencrypted(ip) {
+                Some(router) => self.converse(router.clone(), stream, ip, held).await,
+                None => self.refuse(),
+            },
+            (Some(Opening::Tls), Port::Secure { tls, router, .. }) => {
+                let accepted = stopping.run_until_cancelled(tls.accept(stream, ip)).await;
+                let Some(mut stream) = accepted.flatten() else {
+                    return;
+                };
+                let opening = Opening::of_tls(&mut stream);
+                match stopping.run_until_cancelled(heard(opening)).await.flatten() {
+                    Some(Opening::Http) => {
+                        self.converse(router.clone(), stream, ip, held).await;
+                    }
+                    Some(Opening::Tls | Opening::Unknown) => self.refuse(),
+                    None => {}
+                }
+            }
+            (Some(Opening::Tls), Port::Plain(_)) | (Some(Opening::Unknown), _) => self.refuse(),
+            (None, _) => {}
         }
     }
 
+    /// Closes a connection that speaks what this port does not.
+    fn refuse(&self) {
+        Stats::count(&self.shared.stats.refused_protocols);
+    }
+
     /// `held` is kept for as long as the connection is, also when it became a WebSocket.
-    async fn converse<S>(self, stream: S, ip: IpAddr, held: Arc<Held>)
+    async fn converse<S>(&self, router: Router, stream: S, ip: IpAddr, held: Arc<Held>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -181,7 +221,7 @@ impl Door {
             request.extensions_mut().insert(Remote(ip));
             request.extensions_mut().insert(Arc::clone(&held));
             collapse_slashes(request.uri_mut());
-            let router = self.router.clone();
+            let router = router.clone();
             async move {
                 Ok::<_, Infallible>(
                     router
@@ -211,54 +251,29 @@ impl Door {
     }
 }
 
+impl Port {
+    /// None: this port speaks TLS only.
+    fn unencrypted(&self, ip: IpAddr) -> Option<&Router> {
+        match self {
+            Self::Plain(router) => Some(router),
+            Self::Secure { unencrypted, .. } => unencrypted.as_ref().map(|routers| {
+                if ip.to_canonical().is_loopback() {
+                    &routers.here
+                } else {
+                    &routers.elsewhere
+                }
+            }),
+        }
+    }
+}
+
+/// None: nothing came for so long that nobody waits for more, or the other side closed.
+async fn heard(opening: impl Future<Output = io::Result<Option<Opening>>>) -> Option<Opening> {
+    timeout(HEADER_TIMEOUT, opening).await.ok()?.ok()?
+}
+
 /// A place of its address, and the count of sockets.
 pub(crate) type Held = (Place, crate::stats::Live);
-
-/// How many connections each address has.
-#[derive(Debug, Clone, Default)]
-struct ByIp(Arc<Mutex<BTreeMap<IpAddr, u32>>>);
-
-#[derive(Debug)]
-pub(crate) struct Place {
-    by_ip: ByIp,
-    ip: IpAddr,
-}
-
-impl ByIp {
-    fn enter(&self, ip: IpAddr, limit: Option<u32>) -> Option<Place> {
-        let ip = source_of(ip);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(ip).or_default();
-        if limit.is_some_and(|limit| *count >= limit) {
-            return None;
-        }
-        *count += 1;
-        Some(Place {
-            by_ip: self.clone(),
-            ip,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.by_ip.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.ip);
-            }
-        }
-    }
-}
-
-/// What limits by address count by: a household has a whole IPv6 /64 to itself.
-pub(crate) fn source_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-    }
-}
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(

@@ -10,8 +10,8 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 
-use super::accept::source_of;
 use super::bucket::{Bucket, Rate};
+use super::by_ip::source_of;
 use crate::auth::{Keys, TokenError, Verified};
 
 /// Addresses whose joins are remembered. So many that joined lately are more than can be told apart: the others are let

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -43,6 +43,19 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         page.gauge(name, "", u64::try_from(value).unwrap_or(u64::MAX));
     }
     page.gauge("uptime_seconds", "", shared.started.elapsed().as_secs());
+    let certificate = shared
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.certificates().shown());
+    if let Some(certificate) = certificate {
+        for (name, time) in [
+            ("certificate_valid_from_seconds", certificate.valid_from),
+            ("certificate_valid_until_seconds", certificate.valid_until),
+        ] {
+            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            page.gauge(name, "", since.as_secs());
+        }
+    }
     for (name, is_total, value) in shared.stats.each() {
         if is_total {
             page.total(name, "", value);

@@ -5,9 +5,12 @@ mod access;
 mod api;
 mod body;
 mod bucket;
+mod by_ip;
 mod cors;
 mod files;
 mod metrics;
+mod opening;
+mod redirect;
 mod rtc;
 mod socket;
 mod twirp;
@@ -31,14 +34,17 @@ use crate::directory::Directory;
 use crate::doors::{self, Doors};
 use crate::media::Media;
 use crate::stats::Stats;
+use crate::tls::Tls;
 
 pub use accept::ListenError;
-pub(crate) use accept::{Held, Listeners, serve, source_of};
+pub(crate) use accept::{Held, Listeners, Port, Unencrypted, serve};
 pub(crate) use access::Joins;
 pub(crate) use api::is_loopback_name;
 pub(crate) use body::read as read_body;
 pub(crate) use bucket::Bucket;
+pub(crate) use by_ip::{ByIp, source_of};
 pub(crate) use files::Files;
+pub(crate) use redirect::{Https, to_https};
 pub(crate) use socket::{TALK, TALK_BYTES, WRITE_BUFFER_BYTES_MAX, carry};
 
 /// What every handler may use.
@@ -52,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) joins: Joins,
     pub(crate) doors: Doors,
     pub(crate) files: Files,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) server: ServerInfo,
     pub(crate) tasks: Tasks,
     pub(crate) started: Instant,

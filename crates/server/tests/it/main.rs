@@ -8,5 +8,7 @@ mod kurento;
 mod media;
 mod program;
 mod robot;
+mod secure;
 mod session;
 mod support;
+mod tls;
