@@ -1,10 +1,8 @@
 """A peer among those of the Socket.IO signalling server on python-socketio and aiortc, by the rules of the server's Python example: newcomers offer,
 descriptions hold all candidates, those of others are not understood, and a data channel with the number 0 is known to both sides.
-Driven by one JSON object per line: {id, verb, args} in, {id, ok | error} out."""
+Driven by verbs.py."""
 
 import asyncio
-import json
-import sys
 import time
 import traceback
 from fractions import Fraction
@@ -14,6 +12,8 @@ import socketio
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
+
+from verbs import serve
 
 COLUMNS, ROWS, MARK_ROWS = 16, 9, 3
 FRAMES_MAX = 2000
@@ -136,34 +136,4 @@ class Mesh:
             await peer["pc"].close()
 
 
-VERBS = {"connect", "say", "received", "frames", "leave"}
-
-
-async def main() -> None:
-    mesh = Mesh()
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 24)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-
-    def answer(value) -> None:
-        sys.stdout.write(json.dumps(value) + "\n")
-        sys.stdout.flush()
-
-    async def serve(line) -> None:
-        call = json.loads(line)
-        try:
-            if call["verb"] not in VERBS:
-                raise ValueError(f"no verb {call['verb']}")
-            answer({"id": call["id"], "ok": await getattr(mesh, call["verb"])(**(call.get("args") or {}))})
-        except Exception:
-            answer({"id": call["id"], "error": traceback.format_exc()})
-
-    answer({"ready": True})
-    calls = set()
-    while line := await reader.readline():
-        call = asyncio.ensure_future(serve(line))
-        calls.add(call)
-        call.add_done_callback(calls.discard)
-
-
-asyncio.run(main())
+serve(Mesh, {"connect", "say", "received", "frames", "leave"})

@@ -1,13 +1,12 @@
 """A peer of the Socket.IO signalling server on python-socketio and aiortc: the events and the data channel of the seed's Python client.
-Driven by one JSON object per line: {id, verb, args} in, {id, ok | error} out."""
+Driven by verbs.py."""
 
-import asyncio
-import json
-import sys
 import traceback
 
 import socketio
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from verbs import serve
 
 
 class Peer:
@@ -63,34 +62,4 @@ class Peer:
             await self.pc.close()
 
 
-VERBS = {"connect", "emit", "received", "leave"}
-
-
-async def main() -> None:
-    peer = Peer()
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 24)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-
-    def answer(value) -> None:
-        sys.stdout.write(json.dumps(value) + "\n")
-        sys.stdout.flush()
-
-    async def serve(line) -> None:
-        call = json.loads(line)
-        try:
-            if call["verb"] not in VERBS:
-                raise ValueError(f"no verb {call['verb']}")
-            answer({"id": call["id"], "ok": await getattr(peer, call["verb"])(**(call.get("args") or {}))})
-        except Exception:
-            answer({"id": call["id"], "error": traceback.format_exc()})
-
-    answer({"ready": True})
-    calls = set()
-    while line := await reader.readline():
-        call = asyncio.ensure_future(serve(line))
-        calls.add(call)
-        call.add_done_callback(calls.discard)
-
-
-asyncio.run(main())
+serve(Peer, {"connect", "emit", "received", "leave"})

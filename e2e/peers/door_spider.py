@@ -2,16 +2,15 @@
 The camera is a painted one, and the programs are driven by one JSON object per line: {id, verb, args} in, {id, ok | error} out."""
 
 import asyncio
-import json
 import ssl
-import sys
 import time
-import traceback
 
 import aiohttp
 import numpy as np
 from aiortc import RTCConfiguration, RTCIceServer
 from rtcbot import RTCConnection
+
+from verbs import serve
 
 LOG_MAX = 2000
 COLUMNS, ROWS, MARK_ROWS = 16, 9, 3
@@ -158,34 +157,4 @@ class Program:
         await self.peer.close()
 
 
-VERBS = {"connect", "heard", "put", "received", "frames", "sent", "leave"}
-
-
-async def main() -> None:
-    program = Program()
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 24)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-
-    def answer(value) -> None:
-        sys.stdout.write(json.dumps(value) + "\n")
-        sys.stdout.flush()
-
-    async def serve(line) -> None:
-        call = json.loads(line)
-        try:
-            if call["verb"] not in VERBS:
-                raise ValueError(f"no verb {call['verb']}")
-            answer({"id": call["id"], "ok": await getattr(program, call["verb"])(**(call.get("args") or {}))})
-        except Exception:
-            answer({"id": call["id"], "error": traceback.format_exc()})
-
-    answer({"ready": True})
-    calls = set()
-    while line := await reader.readline():
-        call = asyncio.ensure_future(serve(line))
-        calls.add(call)
-        call.add_done_callback(calls.discard)
-
-
-asyncio.run(main())
+serve(Program, {"connect", "heard", "put", "received", "frames", "sent", "leave"})

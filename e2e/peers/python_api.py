@@ -1,12 +1,12 @@
-"""RoomService through the Python server SDK (protobuf), driven by one JSON object per line: {id, verb, args} in, {id, ok | error} out."""
+"""RoomService through the Python server SDK (protobuf), driven by verbs.py."""
 
 import asyncio
-import json
 import sys
-import traceback
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit import api
+
+from verbs import calls, respond
 
 REQUESTS = {
     "create_room": api.CreateRoomRequest,
@@ -21,26 +21,17 @@ REQUESTS = {
 
 
 async def main() -> None:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 24)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-
-    def answer(value) -> None:
-        sys.stdout.write(json.dumps(value) + "\n")
-        sys.stdout.flush()
-
     client = api.LiveKitAPI(*sys.argv[1:4])
-    answer({"ready": True})
-    while line := await reader.readline():
-        call = json.loads(line)
+
+    async def work(verb, args):
         try:
-            request = ParseDict(call["args"], REQUESTS[call["verb"]]())
-            result = await getattr(client.room, call["verb"])(request)
-            answer({"id": call["id"], "ok": {"result": MessageToDict(result) if result is not None else {}}})
+            result = await getattr(client.room, verb)(ParseDict(args, REQUESTS[verb]()))
         except api.TwirpError as error:
-            answer({"id": call["id"], "ok": {"code": error.code, "status": error.status}})
-        except Exception:
-            answer({"id": call["id"], "error": traceback.format_exc()})
+            return {"code": error.code, "status": error.status}
+        return {"result": MessageToDict(result) if result is not None else {}}
+
+    async for call in calls():
+        await respond(call, work)
     await client.aclose()
 
 

@@ -1,14 +1,13 @@
-"""A participant on the Python SDK, driven by one JSON object per line: {id, verb, args} in, {id, ok | error} out."""
+"""A participant on the Python SDK, driven by verbs.py."""
 
 import asyncio
-import json
-import sys
 import time
-import traceback
 from collections import defaultdict
 
 import numpy as np
 from livekit import rtc
+
+from verbs import serve
 
 RATE_HZ = 48000
 HEARD_SAMPLES_MAX = RATE_HZ * 3
@@ -207,34 +206,4 @@ class Peer:
         await self.room.disconnect()
 
 
-VERBS = {"connect", "publishMicrophone", "publishCamera", "frames", "sent", "hear", "sendData", "sendText", "rpc", "simulate", "received", "participants", "leave"}
-
-
-async def main() -> None:
-    peer = Peer()
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 24)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-
-    def answer(value) -> None:
-        sys.stdout.write(json.dumps(value) + "\n")
-        sys.stdout.flush()
-
-    async def serve(line) -> None:
-        call = json.loads(line)
-        try:
-            if call["verb"] not in VERBS:
-                raise ValueError(f"no verb {call['verb']}")
-            answer({"id": call["id"], "ok": await getattr(peer, call["verb"])(**(call.get("args") or {}))})
-        except Exception:
-            answer({"id": call["id"], "error": traceback.format_exc()})
-
-    answer({"ready": True})
-    calls = set()
-    while line := await reader.readline():
-        call = asyncio.ensure_future(serve(line))
-        calls.add(call)
-        call.add_done_callback(calls.discard)
-
-
-asyncio.run(main())
+serve(Peer, {"connect", "publishMicrophone", "publishCamera", "frames", "sent", "hear", "sendData", "sendText", "rpc", "simulate", "received", "participants", "leave"})
