@@ -196,6 +196,11 @@ impl App {
         self.shared.media.candidates()
     }
 
+    /// The public addresses that the STUN server told us.
+    pub fn found_addresses(&self) -> &[IpAddr] {
+        self.shared.media.found()
+    }
+
     pub fn config(&self) -> &Config {
         &self.shared.config
     }
@@ -307,6 +312,8 @@ fn media_config(config: &Config) -> MediaConfig {
         bind: media_bind(&config.bind),
         shards: config.shards,
         announce: config.announce.clone(),
+        stun_server: config.stun_server.clone(),
+        interfaces: config.interfaces.clone(),
         ..MediaConfig::default()
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::App;
 use crate::config::{CertificateSource, DEV_KEY, DEV_SECRET};
+use crate::media::is_public;
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,10 +178,12 @@ fn network(app: &App) -> String {
         .iter()
         .map(|a| a.ip().to_string())
         .collect();
-    let source = if app.config().announce.is_empty() {
+    let source = if !app.config().announce.is_empty() {
+        "as announced"
+    } else if app.found_addresses().is_empty() {
         "found at this machine"
     } else {
-        "as announced"
+        "the first as a STUN server sees it"
     };
     format!("media at {} ({source})", ips.join(", "))
 }
@@ -196,17 +199,6 @@ fn unreachable(app: &App) -> Option<&'static str> {
         )
     } else {
         None
-    }
-}
-
-/// Not of the special ranges that machines behind a router have (RFC 6890).
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared)
-        }
-        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unique_local()),
     }
 }
 

@@ -56,6 +56,9 @@ pub struct Settings {
     /// Addresses that clients reach the media port at, when it is behind address translation.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     announce: Option<Vec<IpAddr>>,
+    /// Ask this STUN server for the public address, once, at the start.
+    #[arg(long, value_name = "HOST:PORT")]
+    stun_server: Option<String>,
     /// Threads that forward media, 1 to 64.
     #[arg(long, value_name = "N")]
     shards: Option<u8>,
@@ -84,6 +87,7 @@ impl From<Settings> for Flags {
             shards: settings.shards,
             bind: settings.bind,
             announce: settings.announce,
+            stun_server: settings.stun_server,
             dev: settings.dev,
             log_level: settings.log_level,
             web_dir: settings.web_dir,

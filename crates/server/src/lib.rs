@@ -14,6 +14,7 @@ mod invite;
 mod room_service;
 mod session;
 mod stats;
+mod stun;
 mod time;
 mod tls;
 
@@ -24,8 +25,8 @@ pub use app::{App, StartError};
 pub use banner::{Style, banner};
 pub use config::{
     Bind, CertificateSource, Compat, CompatKurento, CompatPort, CompatSignalling, Config,
-    ConfigError, DEV_KEY, DEV_SECRET, Flags, Limits, Log, LogFormat, Rooms, SECRET_CHARS_MIN,
-    Secret, Tls, TlsMode, Web, commented_toml, load, markdown,
+    ConfigError, DEV_KEY, DEV_SECRET, Flags, InterfaceFilter, Interfaces, Limits, Log, LogFormat,
+    Network, Rooms, SECRET_CHARS_MIN, Secret, Tls, TlsMode, Web, commented_toml, load, markdown,
 };
 pub use doors::CompatError;
 pub use http::ListenError;

@@ -2,6 +2,7 @@
 //! what comes later wins.
 
 mod document;
+mod interfaces;
 mod raw;
 mod sources;
 mod tls;
@@ -16,6 +17,7 @@ use madang_signalling::room::Topology;
 use serde::Deserialize;
 
 pub use document::{commented_toml, markdown};
+pub use interfaces::{InterfaceFilter, Interfaces, Network};
 pub use sources::{Flags, load};
 pub use tls::{CertificateSource, Tls, TlsMode};
 
@@ -27,6 +29,8 @@ pub const DEV_SECRET: &str = "secret";
 /// Shorter secrets can be guessed from one token (RFC 7518 §3.2 asks for the size of the hash).
 pub const SECRET_CHARS_MIN: usize = 32;
 const SHARDS_MAX: u8 = 64;
+/// RFC 8489 §18.6.
+const STUN_PORT: u16 = 3478;
 /// Up to so many cores one shard leaves more for everything else than two would win.
 const CORES_OF_ONE_SHARD: usize = 4;
 
@@ -39,6 +43,9 @@ pub struct Config {
     pub shards: u8,
     /// Empty: those of the network interfaces.
     pub announce: Vec<IpAddr>,
+    /// Asked for the public address when none is announced: `host:port`. None: nobody is asked.
+    pub stun_server: Option<String>,
+    pub interfaces: Interfaces,
     pub dev: bool,
     pub keys: BTreeMap<String, Secret>,
     pub rooms: Rooms,
@@ -182,7 +189,12 @@ impl Config {
             bind,
             udp_port: raw.udp_port.unwrap_or(7882),
             shards: shards(raw.shards)?,
-            announce: raw.announce.unwrap_or_default(),
+            announce: announced(raw.announce)?,
+            stun_server: raw.stun_server.as_deref().map(stun_server).transpose()?,
+            interfaces: Interfaces {
+                include: raw.interfaces.include.unwrap_or_default(),
+                exclude: raw.interfaces.exclude.unwrap_or_default(),
+            },
             dev,
             keys,
             rooms: Rooms::resolve(raw.rooms)?,
@@ -364,6 +376,49 @@ fn access(
             is_default,
         },
     ))
+}
+
+/// An address that no client could send to is a slip.
+fn announced(written: Option<Vec<IpAddr>>) -> Result<Vec<IpAddr>, ConfigError> {
+    let addresses = written.unwrap_or_default();
+    let wrong = addresses
+        .iter()
+        .find(|ip| ip.is_unspecified() || ip.is_multicast());
+    match wrong {
+        Some(ip) => Err(ConfigError::Value {
+            key: "announce",
+            message: format!("{ip} is no address that a client could send to"),
+        }),
+        None => Ok(addresses),
+    }
+}
+
+/// With the port of STUN if none is given.
+fn stun_server(written: &str) -> Result<String, ConfigError> {
+    let written = written.trim();
+    let is_bare_v6 = written.parse::<Ipv6Addr>().is_ok();
+    let (host, port) = match written.rsplit_once(':') {
+        Some((host, port)) if !is_bare_v6 => (host, port.parse().ok()),
+        Some(_) | None => (written, Some(STUN_PORT)),
+    };
+    // `stun:host:port` is how pages write it.
+    let is_host =
+        !host.is_empty() && !host.starts_with("stun:") && !host.contains(['/', ' ', '?', '@']);
+    match port {
+        Some(port) if port > 0 && is_host => {
+            if is_bare_v6 {
+                Ok(format!("[{host}]:{port}"))
+            } else {
+                Ok(format!("{host}:{port}"))
+            }
+        }
+        Some(_) | None => Err(ConfigError::Value {
+            key: "stun_server",
+            message: format!(
+                "{written:?} is no server: write host:port, such as stun.example.org:3478"
+            ),
+        }),
+    }
 }
 
 fn shards(written: Option<u8>) -> Result<u8, ConfigError> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{LogFormat, Secret, TlsMode};
+use super::{InterfaceFilter, LogFormat, Secret, TlsMode};
 
 /// One thing that can be set.
 #[derive(Debug, Clone, Copy)]
@@ -94,18 +94,30 @@ section!(
         shards: u8, Plain, "1 on up to 4 cores, else half of the cores", "2",
             "Threads that forward media, 1 to 64. A room spreads over several when it is large.";
         announce: Vec<IpAddr>, List, "the addresses of the network interfaces", "[\"203.0.113.7\"]",
-            "Addresses that clients reach the media port at. Needed behind address translation.";
+            "Addresses that clients reach the media port at, at the same port; they are told these and no others. Needed behind address translation.";
+        stun_server: String, Text, "none: nobody is asked", "\"stun.example.org:3478\"",
+            "Asked once, at the start, for the public address of this machine, unless `announce` names it. Clients are told it besides those of the interfaces.";
         dev: bool, Plain, "true when no keys are set and bind is loopback, else false", "true",
             "Development mode: the key `devkey` with the secret `secret` is valid, and whoever opens the app gets a token.";
         keys: BTreeMap<String, Secret>, Pairs, "none", "{ courtyard = \"at least 32 random characters\" }",
             "Key names and their secrets. Access tokens are signed with them.";
     }, sections {
+        interfaces: Interfaces;
         rooms: Rooms;
         limits: Limits;
         log: Log;
         web: Web;
         tls: Tls;
         compat: Compat;
+    }
+);
+
+section!(
+    Interfaces, "interfaces", {
+        include: Vec<InterfaceFilter>, List, "all but those of containers (Docker, CNI and the like) and link-local addresses", "[\"eth0\", \"10.0.0.0/8\"]",
+            "Interfaces whose addresses clients are told, by name (`*` at the end stands for any end) or by network. Whoever is named here is told even if left out by default.";
+        exclude: Vec<InterfaceFilter>, List, "[]", "[\"wg*\", \"fd00::/8\"]",
+            "Interfaces whose addresses clients are not told. It wins over `include`.";
     }
 );
 
@@ -230,6 +242,7 @@ section!(
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
     [
         Raw::KEYS,
+        Interfaces::KEYS,
         Rooms::KEYS,
         Limits::KEYS,
         Log::KEYS,

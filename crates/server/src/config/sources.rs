@@ -32,6 +32,7 @@ pub struct Flags {
     pub shards: Option<u8>,
     pub bind: Option<Vec<IpAddr>>,
     pub announce: Option<Vec<IpAddr>>,
+    pub stun_server: Option<String>,
     pub dev: Option<bool>,
     pub log_level: Option<String>,
     pub web_dir: Option<PathBuf>,
@@ -70,6 +71,7 @@ fn from_flags(flags: Flags) -> Raw {
         shards: flags.shards,
         bind: flags.bind,
         announce: flags.announce,
+        stun_server: flags.stun_server,
         dev: flags.dev,
         log: raw::Log {
             level: flags.log_level,

@@ -215,3 +215,63 @@ fn tls_is_what_the_settings_say() {
     let config = load_all("tls.mode = 'off'", &[], flags).expect("valid");
     assert_eq!(config.tls.source, CertificateSource::SelfSigned);
 }
+
+#[test]
+fn interfaces_and_addresses() {
+    let config = from_file(
+        "announce = ['203.0.113.7', '2001:db8::7']\nstun_server = 'stun.example.org'\n\
+         [interfaces]\ninclude = ['eth*', '10.0.0.0/8']\nexclude = ['2001:db8::/32']",
+    )
+    .expect("valid");
+    assert_eq!(config.announce.len(), 2);
+    assert_eq!(config.stun_server.as_deref(), Some("stun.example.org:3478"));
+    assert_eq!(config.interfaces.include.len(), 2);
+    assert_eq!(config.interfaces.exclude.len(), 1);
+    let config = from_variables(&[
+        ("MADANG_STUN_SERVER", "[2001:db8::1]:1234"),
+        ("MADANG_INTERFACES_EXCLUDE", "wg*, 10.0.0.0/8"),
+    ])
+    .expect("valid");
+    assert_eq!(config.stun_server.as_deref(), Some("[2001:db8::1]:1234"));
+    assert_eq!(config.interfaces.exclude.len(), 2);
+    let bare = from_file("stun_server = '2001:db8::1'").expect("valid");
+    assert_eq!(bare.stun_server.as_deref(), Some("[2001:db8::1]:3478"));
+    assert_eq!(
+        from_file("").expect("valid").stun_server,
+        None,
+        "nobody is asked"
+    );
+}
+
+#[test]
+fn wrong_networks_and_addresses_are_refused() {
+    check_error(
+        from_file("\n[interfaces]\nexclude = ['10.0.0.0/33']"),
+        &["line 3", "exclude", "10.0.0.0/33", "0 to 32"],
+    );
+    check_error(
+        from_file("[interfaces]\ninclude = [\n  'eth0',\n  '10.0.0.5/8',\n]"),
+        &["line 2", "include", "10.0.0.0/8"],
+    );
+    check_error(
+        from_variables(&[("MADANG_INTERFACES_INCLUDE", "eth0, 10.0.0/8")]),
+        &["MADANG_INTERFACES_INCLUDE", "10.0.0/8"],
+    );
+    check_error(
+        from_file("announce = ['0.0.0.0']"),
+        &["announce", "0.0.0.0"],
+    );
+    for wrong in [
+        "stun:stun.example.org:3478",
+        "host:0",
+        "host:x",
+        "",
+        ":3478",
+        "host:70000",
+    ] {
+        check_error(
+            from_file(&format!("stun_server = '{wrong}'")),
+            &["stun_server", "host:port"],
+        );
+    }
+}

@@ -1,10 +1,31 @@
 //! Which addresses of this machine clients are told, and how they map to those of datagrams.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::config::{InterfaceFilter, Interfaces};
 
 /// Host candidates told to a client: each costs it a pair to check.
 pub const CANDIDATES_MAX: usize = 16;
+/// How names of interfaces begin that Docker, Podman, CNI's plugins, LXC and makers of virtual machines choose.
+const BRIDGES: [&str; 16] = [
+    "docker",
+    "podman",
+    "cni",
+    "flannel",
+    "cali",
+    "cilium",
+    "lxc",
+    "lxdbr",
+    "virbr",
+    "vmnet",
+    "vboxnet",
+    "kube-",
+    "nodelocaldns",
+    "weave",
+    "nerdctl",
+    "incusbr",
+];
 
 /// The addresses of the media port.
 #[derive(Debug, Clone)]
@@ -12,43 +33,88 @@ pub(crate) struct Addresses {
     candidates: Vec<SocketAddr>,
     /// Those of `candidates` that an interface has: only they can be the source of a datagram.
     own: Vec<IpAddr>,
+    left_out: Vec<Present>,
+}
+
+/// What decides over the candidates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    /// Where the sockets listen.
+    pub(crate) bound: &'a [IpAddr],
+    /// What the operator says; none: what the interfaces have.
+    pub(crate) announce: &'a [IpAddr],
+    /// By which addresses others see us.
+    pub(crate) found: &'a [IpAddr],
+    pub(crate) interfaces: &'a Interfaces,
+    pub(crate) port: u16,
+}
+
+/// An address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Present {
+    pub(crate) name: String,
+    pub(crate) ip: IpAddr,
+}
+
+/// Of all interfaces that are up.
+pub(crate) fn present() -> io::Result<Vec<Present>> {
+    let interfaces = if_addrs::get_if_addrs()?;
+    Ok(interfaces
+        .into_iter()
+        .filter(|interface| interface.is_oper_up() || interface.is_loopback())
+        .map(|interface| Present {
+            ip: interface.ip(),
+            name: interface.name,
+        })
+        .collect())
 }
 
 impl Addresses {
-    /// `bound`: where the sockets listen; `announce`: what the operator says, none: what the interfaces have.
-    pub(crate) fn find(bound: &[IpAddr], announce: &[IpAddr], port: u16) -> io::Result<Self> {
-        let interfaces = if_addrs::get_if_addrs()?;
-        let present: Vec<IpAddr> = interfaces
-            .iter()
-            .filter(|interface| interface.is_oper_up() || interface.is_loopback())
-            .map(if_addrs::Interface::ip)
-            .collect();
-        Ok(Self::choose(&present, bound, announce, port))
+    pub(crate) fn find(plan: Plan<'_>) -> io::Result<Self> {
+        Ok(Self::choose(&present()?, plan))
     }
 
-    pub(crate) fn choose(
-        present: &[IpAddr],
-        bound: &[IpAddr],
-        announce: &[IpAddr],
-        port: u16,
-    ) -> Self {
-        let reachable = present.iter().copied().filter(|ip| {
-            let on_socket = bound.iter().any(|b| b == ip || is_wildcard_for(*b, *ip));
-            on_socket && !is_link_local(*ip)
+    pub(crate) fn choose(present: &[Present], plan: Plan<'_>) -> Self {
+        let reachable = present.iter().filter(|Present { ip, .. }| {
+            let mut bound = plan.bound.iter();
+            // Candidates have no place for the zone that such an address needs.
+            let is_zoned = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+            !is_zoned && bound.any(|b| b == ip || is_wildcard_for(*b, *ip))
         });
-        let mut own: Vec<IpAddr> = reachable.collect();
+        let (told, left_out): (Vec<&Present>, Vec<&Present>) =
+            reachable.partition(|present| is_told(present, plan.interfaces));
+        let mut of_interfaces: Vec<IpAddr> = told.iter().map(|present| present.ip).collect();
         // Loopback last: of use only to a browser on this very machine.
-        own.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
-        own.dedup();
-        let chosen = if announce.is_empty() { &own } else { announce };
+        of_interfaces.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
+        of_interfaces.dedup();
+        let chosen: Vec<IpAddr> = if plan.announce.is_empty() {
+            let found = plan.found.iter().copied();
+            found.chain(of_interfaces.iter().copied()).collect()
+        } else {
+            plan.announce.to_vec()
+        };
         let mut candidates: Vec<SocketAddr> = Vec::new();
-        for ip in chosen {
-            let address = SocketAddr::new(*ip, port);
+        for ip in &chosen {
+            let address = SocketAddr::new(*ip, plan.port);
             if !candidates.contains(&address) && candidates.len() < CANDIDATES_MAX {
                 candidates.push(address);
             }
         }
-        Self { candidates, own }
+        let mut own = of_interfaces;
+        // One that is left out can be announced all the same.
+        let named = left_out.iter().map(|present| present.ip);
+        own.extend(named.filter(|ip| chosen.contains(ip)));
+        let left_out = left_out.into_iter().cloned().collect();
+        Self {
+            candidates,
+            own,
+            left_out,
+        }
+    }
+
+    /// What interfaces have and clients are not told.
+    pub(crate) fn left_out(&self) -> &[Present] {
+        &self.left_out
     }
 
     pub(crate) fn candidates(&self) -> &[SocketAddr] {
@@ -76,15 +142,45 @@ impl Addresses {
     }
 }
 
-fn is_wildcard_for(bound: IpAddr, ip: IpAddr) -> bool {
-    bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4()
+/// Not of the special ranges that machines behind a router have (RFC 6890).
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared)
+        }
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unique_local()),
+    }
 }
 
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => Ipv4Addr::is_link_local(&ip),
-        IpAddr::V6(ip) => Ipv6Addr::is_unicast_link_local(&ip),
+/// Is it the machine's end of a network of containers or virtual machines? Nobody outside of this machine reaches that.
+pub(crate) fn is_bridge(name: &str) -> bool {
+    let is_hex = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Docker's own networks, and the host's ends of pairs: others call theirs `br-lan` and `veth0`.
+    let numbered = [("br-", 12), ("veth", 7)];
+    BRIDGES.iter().any(|start| name.starts_with(start))
+        || numbered.iter().any(|(start, digits_min)| {
+            let rest = name.strip_prefix(start);
+            rest.is_some_and(|rest| rest.len() >= *digits_min && is_hex(rest))
+        })
+}
+
+/// What names the interface decides, and without it whether anybody could reach it.
+fn is_told(Present { name, ip }: &Present, interfaces: &Interfaces) -> bool {
+    let fits = |filters: &[InterfaceFilter]| filters.iter().any(|filter| filter.fits(name, *ip));
+    if fits(&interfaces.exclude) {
+        return false;
     }
+    if interfaces.include.is_empty() {
+        let is_link_local = matches!(ip, IpAddr::V4(ip) if ip.is_link_local());
+        return !is_link_local && !is_bridge(name);
+    }
+    // A browser on this very machine is let in as before.
+    fits(&interfaces.include) || ip.is_loopback()
+}
+
+fn is_wildcard_for(bound: IpAddr, ip: IpAddr) -> bool {
+    bound.is_unspecified() && bound.is_ipv4() == ip.is_ipv4()
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ counters! {
     dropped_kind,
     /// TURN channel data: no TURN server listens on this port.
     dropped_turn,
+    /// Strangers told by which address they are seen.
+    bindings,
     /// STUN that names no connection of ours.
     dropped_stun,
     /// From an address that has not passed an authenticated STUN check.

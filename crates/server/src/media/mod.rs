@@ -6,6 +6,7 @@ mod demux;
 mod entropy;
 mod group;
 mod port;
+mod public;
 mod ring;
 mod shard;
 mod udp;
@@ -24,13 +25,16 @@ use madang_sfu::api::{PeerId, RoomId, RoomState, ShardId, ShardSet};
 use madang_sfu::{Counters, Sfu};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::Interfaces;
+
 pub use addresses::CANDIDATES_MAX;
+pub(crate) use addresses::is_public;
 pub use counters::PathCounters;
 pub use port::{
     EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
 };
 
-use addresses::Addresses;
+use addresses::{Addresses, Plan};
 use demux::{Demux, ROUTES_MAX};
 pub(crate) use entropy::OsSeeded;
 use port::Command;
@@ -53,6 +57,10 @@ pub struct MediaConfig {
     pub shards: u8,
     /// What clients are told, when it is not what the interfaces have (behind a NAT).
     pub announce: Vec<IpAddr>,
+    /// Asked for the public address, if none is announced: `host:port`.
+    pub stun_server: Option<String>,
+    /// Whose addresses clients are told.
+    pub interfaces: Interfaces,
     /// Limits of each shard's core; its shard and candidates are filled in.
     pub core: madang_sfu::Config,
 }
@@ -64,6 +72,8 @@ impl Default for MediaConfig {
             bind: Vec::new(),
             shards: 1,
             announce: Vec::new(),
+            stun_server: None,
+            interfaces: Interfaces::default(),
             core: madang_sfu::Config::new(ShardId(0), Vec::new()),
         }
     }
@@ -112,6 +122,8 @@ pub struct Media(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     addresses: Arc<Addresses>,
+    /// By which addresses a STUN server sees us.
+    found: Vec<IpAddr>,
     port: u16,
     shards: Vec<ShardHandle>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -131,19 +143,28 @@ impl Media {
             return Err(MediaError::Shards(config.shards));
         }
         let bound = udp::bind(config.udp_port, &config.bind, config.shards)?;
-        let addresses =
-            Addresses::find(&bound.ips, &config.announce, bound.port).map_err(|source| {
-                MediaError::System {
-                    what: "list network interfaces",
-                    source,
-                }
-            })?;
+        let found = match &config.stun_server {
+            Some(server) if config.announce.is_empty() => public::find(server, &bound.shards).await,
+            Some(_) | None => Vec::new(),
+        };
+        let plan = Plan {
+            bound: &bound.ips,
+            announce: &config.announce,
+            found: &found,
+            interfaces: &config.interfaces,
+            port: bound.port,
+        };
+        let addresses = Addresses::find(plan).map_err(|source| MediaError::System {
+            what: "list network interfaces",
+            source,
+        })?;
         if addresses.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
         let addresses = Arc::new(addresses);
         let mut media = Inner {
             addresses: Arc::clone(&addresses),
+            found,
             port: bound.port,
             shards: Vec::new(),
             threads: Mutex::default(),
@@ -156,13 +177,7 @@ impl Media {
             threads.push(thread);
         }
         media.threads = Mutex::new(threads);
-        let candidates = addresses
-            .candidates()
-            .iter()
-            .map(SocketAddr::to_string)
-            .collect::<Vec<_>>()
-            .join(" ");
-        tracing::info!(port = bound.port, shards = config.shards, %candidates, "media port open");
+        log_addresses(&addresses, bound.port, config.shards);
         if bound.receive_buffer_bytes < udp::SOCKET_BUFFER_BYTES {
             tracing::info!(
                 bytes = bound.receive_buffer_bytes,
@@ -180,6 +195,11 @@ impl Media {
     /// What clients are told, the likeliest first.
     pub fn candidates(&self) -> &[SocketAddr] {
         self.0.addresses.candidates()
+    }
+
+    /// The public addresses that the STUN server told us.
+    pub fn found(&self) -> &[IpAddr] {
+        &self.0.found
     }
 
     pub fn shards(&self) -> u8 {
@@ -252,6 +272,21 @@ impl Media {
 
     fn shard(&self, shard: ShardId) -> Option<&ShardHandle> {
         self.0.shards.get(usize::from(shard.0))
+    }
+}
+
+fn log_addresses(addresses: &Addresses, port: u16, shards: u8) {
+    let joined = |texts: Vec<String>| texts.join(" ");
+    let candidates = addresses.candidates().iter();
+    let candidates = joined(candidates.map(SocketAddr::to_string).collect());
+    tracing::info!(port, shards, %candidates, "media port open");
+    let left_out = addresses.left_out().iter();
+    let left_out = joined(left_out.map(|p| format!("{}={}", p.name, p.ip)).collect());
+    if !left_out.is_empty() {
+        tracing::info!(
+            %left_out,
+            "clients are not told these addresses: bridges of containers, link-local, or excluded. interfaces.include asks for them"
+        );
     }
 }
 

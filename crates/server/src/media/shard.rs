@@ -1,6 +1,7 @@
 //! A media thread: it owns connections, and moves every packet of theirs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +15,11 @@ use tokio::time::Sleep;
 use super::addresses::Addresses;
 use super::counters::PathCounters;
 use super::demux::{Demux, Unowned};
-use super::group;
+use super::group::{self, Group};
 use super::port::{Command, PeerQueue, Pushed};
 use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
-use super::udp::{Inbox, Sockets};
+use super::udp::{Arrived, Inbox, Sockets};
+use crate::stun;
 
 /// Datagrams of one tick, and how long it may receive.
 const RECEIVE_DATAGRAMS_MAX: usize = 64;
@@ -51,7 +53,7 @@ pub(super) struct Shard {
     /// By shard: what this tick collected for the others.
     foreign: Vec<Datagrams>,
     links: Vec<Vec<LinkMessage>>,
-    vias: Vec<(std::net::SocketAddr, ShardId)>,
+    vias: Vec<(SocketAddr, ShardId)>,
     commands: mpsc::UnboundedReceiver<Command>,
     next_command: Option<Command>,
     peers: BTreeMap<PeerId, PeerQueue>,
@@ -205,7 +207,12 @@ impl Shard {
                     match unowned {
                         Unowned::Kind => counters.dropped_kind += 1,
                         Unowned::Turn => counters.dropped_turn += 1,
-                        Unowned::Stun => counters.dropped_stun += 1,
+                        Unowned::Stun => match stun::answer(arrived.bytes, arrived.remote) {
+                            Some(answer) => {
+                                answer_stranger(&mut self.sockets, counters, arrived, &answer)
+                            }
+                            None => counters.dropped_stun += 1,
+                        },
                         Unowned::Route => counters.dropped_route += 1,
                     }
                     continue;
@@ -552,6 +559,25 @@ impl Shard {
             (None, alarm) => *alarm = None,
         }
     }
+}
+
+/// By which address it is seen; from the one that it asked.
+fn answer_stranger(
+    sockets: &mut Sockets,
+    counters: &mut PathCounters,
+    arrived: Arrived<'_>,
+    answer: &[u8],
+) {
+    counters.bindings += 1;
+    let group = Group {
+        local: SocketAddr::new(arrived.destination, 0),
+        remote: arrived.remote,
+        contents: answer,
+        segment: None,
+        count: 1,
+    };
+    let source = Some(arrived.destination).filter(|ip| !ip.is_unspecified());
+    sockets.send(source, &group, counters);
 }
 
 fn tell(

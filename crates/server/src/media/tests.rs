@@ -8,6 +8,7 @@ use super::testing::stun_request;
 use super::{
     EVENTS_PENDING_MAX, Media, MediaConfig, MediaError, PathCounters, REQUESTS_PENDING_MAX,
 };
+use crate::stun::{self, Transaction};
 
 const SETTLE_MAX: Duration = Duration::from_secs(10);
 
@@ -345,4 +346,77 @@ fn a_media_thread_that_panics_ends_the_process() {
         String::from_utf8_lossy(&run.stderr).contains("planted"),
         "the panic itself is to be read"
     );
+}
+
+#[tokio::test]
+async fn strangers_learn_by_which_address_they_are_seen() {
+    for shards in [1, 4] {
+        let media = start(shards).await;
+        let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        stranger.set_read_timeout(Some(SETTLE_MAX)).expect("set");
+        let transaction = Transaction::random().expect("the system has randomness");
+        let request = stun::request(transaction);
+        stranger
+            .send_to(&request, media.candidates()[0])
+            .expect("sent");
+        let mut answer = [0; 100];
+        let (bytes, from) = stranger.recv_from(&mut answer).expect("answered");
+        assert_eq!(from, media.candidates()[0]);
+        let seen = stun::mapped(&answer[..bytes], transaction);
+        assert_eq!(seen, stranger.local_addr().ok());
+        settle(&media, |path| path.bindings, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn the_public_address_is_asked_of_the_stun_server_alone() {
+    let (server, silent) = (
+        UdpSocket::bind("127.0.0.1:0").expect("a socket"),
+        UdpSocket::bind("127.0.0.1:0").expect("a socket"),
+    );
+    let at = |socket: &UdpSocket| socket.local_addr().expect("bound").to_string();
+    let lying = std::thread::spawn({
+        let server = server.try_clone().expect("a socket");
+        move || {
+            let mut request = [0; 100];
+            let (bytes, asker) = server.recv_from(&mut request).expect("asked");
+            let public = SocketAddr::from(([203, 0, 113, 9], asker.port()));
+            let answer = stun::answer(&request[..bytes], public).expect("a plain request");
+            server.send_to(&answer, asker).expect("sent");
+            asker.port()
+        }
+    });
+    let asking = |stun_server| MediaConfig {
+        stun_server: Some(stun_server),
+        ..config(4)
+    };
+    let media = Media::start(asking(at(&server)))
+        .await
+        .expect("a free port");
+    assert_eq!(
+        lying.join().expect("no panic"),
+        media.local_port(),
+        "of the media port"
+    );
+    let told: Vec<IpAddr> = media.candidates().iter().map(SocketAddr::ip).collect();
+    let expected = ["203.0.113.9", "127.0.0.1"].map(|ip| ip.parse::<IpAddr>().expect("an address"));
+    assert_eq!(told, expected);
+    // Whoever does not answer delays the start, and that is all.
+    let media = Media::start(asking(at(&silent)))
+        .await
+        .expect("a free port");
+    assert!(media.found().is_empty());
+    // What is announced needs no question.
+    let announced = MediaConfig {
+        announce: expected[..1].to_vec(),
+        ..asking(at(&silent))
+    };
+    let mut request = [0; 100];
+    while silent.recv_from(&mut request).is_ok() {
+        silent
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .expect("set");
+    }
+    Media::start(announced).await.expect("a free port");
+    assert!(silent.recv_from(&mut request).is_err(), "nobody was asked");
 }
