@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use crate::App;
 use crate::config::{CertificateSource, DEV_KEY, DEV_SECRET};
+use crate::language::Language;
 use crate::media::is_public;
 
 /// How it is shown.
@@ -17,13 +18,9 @@ pub struct Style {
 
 impl Style {
     pub fn of_process() -> Self {
-        let language = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|value| !value.is_empty());
         Self {
             is_terminal: std::io::stdout().is_terminal(),
-            is_korean: language.is_some_and(|language| language.starts_with("ko")),
+            is_korean: Language::of_process() == Language::Ko,
         }
     }
 

@@ -9,6 +9,7 @@ use clap::Parser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::config::{Flags, TlsMode};
+use crate::language::Language;
 
 /// For tests; the program's own line has the verbs of clients too.
 #[cfg(test)]
@@ -24,6 +25,8 @@ pub enum Command {
     Serve(Serve),
     /// Make an access token for one person and one room, and print it.
     Token(Box<Token>),
+    /// Print which ports must be open, for whom and why.
+    Ports(Box<Ports>),
     /// Print every setting, commented, with its default.
     Config(PrintConfig),
 }
@@ -40,6 +43,35 @@ pub struct Serve {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// From the same settings as the server's: give the flags that it is started with.
+#[derive(Debug, Args)]
+pub struct Ports {
+    /// Settings are read from this TOML file.
+    #[arg(long, value_name = "FILE", env = "MADANG_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// How it is said.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Output {
+    /// ko or en [default: that of the environment].
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
+    /// For programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Output {
+    pub fn language(self) -> Language {
+        self.lang.unwrap_or_else(Language::of_process)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,8 @@ mod door_session;
 mod doors;
 mod http;
 mod invite;
+mod language;
+mod ports;
 mod room_service;
 mod session;
 mod stats;
@@ -31,4 +33,6 @@ pub use config::{
 pub use doors::CompatError;
 pub use http::ListenError;
 pub use invite::{TokenWishError, token};
+pub use language::Language;
+pub use ports::{ports_json, ports_text};
 pub use tls::{IdentityError, TlsError};

@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use madang_client::cli::{Publish, Subscribe, publish, subscribe};
-use madang_server::cli::{Command, Serve, Token};
+use madang_server::cli::{Command, Ports, Serve, Token};
 use madang_server::{
-    App, Config, Flags, LogFormat, Style, banner, commented_toml, load, markdown, token,
+    App, Config, Flags, LogFormat, Style, banner, commented_toml, load, markdown, ports_json,
+    ports_text, token,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -67,6 +68,7 @@ fn serve_or_print(command: Command) -> ExitCode {
     let done = match command {
         Command::Serve(flags) => serve(flags),
         Command::Token(wish) => make_token(&wish),
+        Command::Ports(wish) => print_ports(*wish),
         Command::Config(print) => say(&if print.markdown {
             markdown()
         } else {
@@ -116,6 +118,16 @@ fn make_token(wish: &Token) -> anyhow::Result<()> {
     let config = read_config(wish.config.as_deref(), Flags::default())?;
     let token = token(&config, wish)?;
     say(&format!("{token}\n"))
+}
+
+fn print_ports(wish: Ports) -> anyhow::Result<()> {
+    let config = read_config(wish.config.as_deref(), wish.settings.into())?;
+    let language = wish.output.language();
+    say(&if wish.output.json {
+        ports_json(&config, language)
+    } else {
+        ports_text(&config, language)
+    })
 }
 
 fn read_config(file: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {

@@ -47,26 +47,8 @@ enum Program {
 impl Compat {
     /// Binds what the configuration names.
     pub(crate) fn bind(config: &Config) -> Result<Self, CompatError> {
-        let compat = &config.compat;
         let mut ports = Vec::new();
-        for (key, port, program) in [
-            ("compat.spider.port", compat.spider.port, Program::Spider),
-            ("compat.kurento.port", compat.kurento.port, Program::Kurento),
-            (
-                "compat.kurento.rpc_port",
-                compat.kurento.rpc_port,
-                Program::KurentoRpc,
-            ),
-            (
-                "compat.signalling.port",
-                compat.signalling.port,
-                Program::Signalling,
-            ),
-            ("compat.sfu.port", compat.sfu.port, Program::Sfu),
-        ] {
-            let Some(port) = port else {
-                continue;
-            };
+        for (program, key, port) in wanted(config) {
             let listeners = Listeners::bind(&config.bind, port)
                 .map_err(|error| CompatError::Listen { key, error })?;
             ports.push(Port { listeners, program });
@@ -102,6 +84,34 @@ impl Compat {
             serve(port.listeners, answers, shared);
         }
     }
+}
+
+/// Ports that the configuration names: the program it is for, its setting and its number.
+pub(crate) fn compat_ports(
+    config: &Config,
+) -> impl Iterator<Item = (&'static str, &'static str, u16)> {
+    wanted(config).map(|(program, key, port)| (program.name(), key, port))
+}
+
+fn wanted(config: &Config) -> impl Iterator<Item = (Program, &'static str, u16)> {
+    let compat = &config.compat;
+    [
+        (Program::Spider, "compat.spider.port", compat.spider.port),
+        (Program::Kurento, "compat.kurento.port", compat.kurento.port),
+        (
+            Program::KurentoRpc,
+            "compat.kurento.rpc_port",
+            compat.kurento.rpc_port,
+        ),
+        (
+            Program::Signalling,
+            "compat.signalling.port",
+            compat.signalling.port,
+        ),
+        (Program::Sfu, "compat.sfu.port", compat.sfu.port),
+    ]
+    .into_iter()
+    .filter_map(|(program, key, port)| Some((program, key, port?)))
 }
 
 impl Program {

@@ -32,8 +32,8 @@ use self::uploads::Uploads;
 use crate::config::Config;
 use crate::http::{Shared, is_loopback_name};
 
-pub(crate) use self::listeners::Compat;
 pub use self::listeners::CompatError;
+pub(crate) use self::listeners::{Compat, compat_ports};
 pub(crate) use self::uploads::PICTURE_BYTES_MAX;
 
 /// One message of a door. Descriptions of many sections fit.

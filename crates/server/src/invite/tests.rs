@@ -7,7 +7,7 @@ fn made(args: &[&str]) -> Result<String, TokenWishError> {
     let all = ["madang", "token"].iter().chain(args);
     match Cli::try_parse_from(all).expect("valid").command {
         Command::Token(wish) => token(&Config::for_tests(), &wish),
-        Command::Serve(_) | Command::Config(_) => panic!("it says token"),
+        Command::Serve(_) | Command::Ports(_) | Command::Config(_) => panic!("it says token"),
     }
 }
 

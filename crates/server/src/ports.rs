@@ -1,0 +1,258 @@
+//! What must be open, for whom and why: from the settings alone, so that a firewall can be set before anything runs.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::config::{CertificateSource, Config};
+use crate::doors;
+use crate::language::{Language, Words};
+
+/// One port, and what depends on it.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenPort {
+    pub(crate) protocol: Protocol,
+    /// 0: any free one, known when the server runs.
+    pub(crate) port: u16,
+    /// The setting that chooses it.
+    pub(crate) setting: &'static str,
+    pub(crate) why: Words,
+    pub(crate) if_closed: Words,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Tcp,
+    Udp,
+}
+
+impl Protocol {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// Everything that the server listens at.
+pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
+    let scheme = if config.tls.source == CertificateSource::None {
+        "HTTP"
+    } else {
+        "HTTPS"
+    };
+    let mut ports = vec![
+        tcp(
+            config.port,
+            "port",
+            Words::new(
+                format!("the app, signalling and the API ({scheme})"),
+                format!("앱, 시그널링, API ({scheme})"),
+            ),
+            Words::new(
+                "nobody can open the app or join a room",
+                "아무도 앱을 열거나 방에 들어올 수 없습니다",
+            ),
+        ),
+        OpenPort {
+            protocol: Protocol::Udp,
+            port: config.udp_port,
+            setting: "udp_port",
+            why: Words::new(
+                "sound, pictures and data of all rooms",
+                "모든 방의 소리, 영상, 데이터",
+            ),
+            if_closed: Words::new(
+                "people join and see each other's names, and nobody hears or sees anybody",
+                "방에 들어와 서로의 이름은 보이지만 소리도 영상도 오가지 않습니다",
+            ),
+        },
+    ];
+    ports.extend(of_tls(config));
+    ports.extend(doors::compat_ports(config).map(|(program, setting, port)| {
+        tcp(
+            port,
+            setting,
+            Words::new(
+                format!("older programs ({program})"),
+                format!("예전 프로그램용 ({program})"),
+            ),
+            Words::new(
+                "those programs cannot connect; others are not touched",
+                "그 프로그램만 접속하지 못하고 나머지는 그대로 됩니다",
+            ),
+        )
+    }));
+    ports
+}
+
+fn of_tls(config: &Config) -> Vec<OpenPort> {
+    let mut ports = Vec::new();
+    if let Some(port) = config.tls.https_port {
+        ports.push(tcp(
+            port,
+            "tls.https_port",
+            Words::new(
+                "the same over HTTPS, without a port number in the address",
+                "주소에 포트 번호를 붙이지 않고 여는 HTTPS",
+            ),
+            Words::new(
+                format!("the app opens only with :{} in the address", config.port),
+                format!(
+                    "주소 뒤에 포트 번호(:{})를 붙여야만 앱이 열립니다",
+                    config.port
+                ),
+            ),
+        ));
+    }
+    if let Some(port) = config.tls.http_port {
+        ports.push(tcp(
+            port,
+            "tls.http_port",
+            Words::new(
+                "sends visitors of http:// on to HTTPS",
+                "http://로 들어온 사람을 HTTPS로 보냅니다",
+            ),
+            Words::new(
+                "whoever leaves out https:// sees no page",
+                "https://를 빼고 입력한 사람에게는 페이지가 열리지 않습니다",
+            ),
+        ));
+    }
+    ports
+}
+
+fn tcp(port: u16, setting: &'static str, why: Words, if_closed: Words) -> OpenPort {
+    OpenPort {
+        protocol: Protocol::Tcp,
+        port,
+        setting,
+        why,
+        if_closed,
+    }
+}
+
+/// For people.
+pub fn ports_text(config: &Config, language: Language) -> String {
+    let ports = all(config);
+    let who = who(config);
+    let pick = |en: &'static str, ko: &'static str| match language {
+        Language::En => en,
+        Language::Ko => ko,
+    };
+    let mut text = String::new();
+    let mut line = |what: &str| writeln!(text, "{what}").expect("writing to a string");
+    line(pick("What must be reachable:", "열려 있어야 하는 포트:"));
+    for port in &ports {
+        let number = match port.port {
+            0 => pick("any", "임의").to_owned(),
+            number => number.to_string(),
+        };
+        let name = format!("{number}/{}", port.protocol.name());
+        line("");
+        line(&format!("  {name:<11} {}", port.why.in_language(language)));
+        let from = who.words.in_language(language);
+        line(&format!(
+            "    {} {from}",
+            pick("from:     ", "누가:       ")
+        ));
+        let closed = port.if_closed.in_language(language);
+        line(&format!(
+            "    {} {closed}",
+            pick("if closed:", "닫혀 있으면:")
+        ));
+        let setting = port.setting;
+        line(&format!(
+            "    {} {setting}",
+            pick("setting:  ", "설정:       ")
+        ));
+    }
+    line("");
+    if who.is_this_machine {
+        line(pick(
+            "Nothing has to be opened: the server listens to this machine only. To let others in, see bind and keys (`madang config`).",
+            "따로 열 것은 없습니다. 서버가 이 컴퓨터에서 오는 접속만 받습니다. 다른 사람도 들어오게 하려면 bind와 keys를 설정하세요(`madang config`).",
+        ));
+        return text;
+    }
+    line(pick(
+        "Everything else may stay closed; there is no range of ports. Behind a router, forward the UDP port under the same number.",
+        "나머지는 모두 닫아 두어도 됩니다. 포트 범위는 필요 없습니다. 공유기 뒤라면 UDP 포트를 같은 번호로 포워딩하세요.",
+    ));
+    if config.tls.source == CertificateSource::None {
+        line(pick(
+            "Without TLS, browsers give camera and microphone on localhost only: set tls (docs/tls.md), or put a proxy that speaks TLS before the TCP port, and open it for the proxy alone.",
+            "TLS가 없으면 브라우저는 localhost에서만 카메라와 마이크를 쓸 수 있게 합니다. tls를 설정하거나(docs/tls.md), TLS 프록시를 앞에 두고 TCP 포트는 프록시에만 여세요.",
+        ));
+    }
+    let commands: Vec<String> = ports
+        .iter()
+        .filter(|port| port.port != 0)
+        .map(|port| format!("ufw allow {}/{}", port.port, port.protocol.name()))
+        .collect();
+    line(&format!(
+        "{} {}",
+        pick("With ufw:", "ufw를 쓴다면:"),
+        commands.join(" && ")
+    ));
+    text
+}
+
+/// For programs.
+pub fn ports_json(config: &Config, language: Language) -> String {
+    let who = who(config);
+    let ports: Vec<serde_json::Value> = all(config)
+        .iter()
+        .map(|port| {
+            json!({
+                "port": port.port,
+                "protocol": port.protocol.name(),
+                "from": if who.is_this_machine { "this_machine" } else { "everyone" },
+                "listens_at": listens_at(config, port.protocol),
+                "setting": port.setting,
+                "why": port.why.in_language(language),
+                "if_closed": port.if_closed.in_language(language),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "ports": ports }))
+}
+
+struct Who {
+    is_this_machine: bool,
+    words: Words,
+}
+
+/// UDP takes only whom signalling let in, so unless somebody chose addresses it listens at all.
+fn listens_at(config: &Config, protocol: Protocol) -> Vec<String> {
+    if protocol == Protocol::Udp && config.bind.is_default {
+        return vec!["0.0.0.0".to_owned(), "::".to_owned()];
+    }
+    let addresses = config.bind.addresses.iter();
+    addresses.map(ToString::to_string).collect()
+}
+
+fn who(config: &Config) -> Who {
+    let addresses = &config.bind.addresses;
+    let is_this_machine = config.bind.is_loopback();
+    let is_everywhere = addresses.iter().any(std::net::IpAddr::is_unspecified);
+    let at = listens_at(config, Protocol::Tcp).join(", ");
+    let words = if is_this_machine {
+        Words::new("this machine only", "이 컴퓨터에서만")
+    } else if is_everywhere {
+        Words::new("everyone who is to join", "방에 들어올 모든 사람")
+    } else {
+        Words::new(
+            format!("everyone who is to join, at {at}"),
+            format!("방에 들어올 모든 사람 (받는 주소: {at})"),
+        )
+    };
+    Who {
+        is_this_machine,
+        words,
+    }
+}
+
+#[cfg(test)]
+mod tests;
