@@ -4,17 +4,21 @@
 pub mod door;
 pub mod ertc;
 mod json;
+mod jsonrpc;
 pub mod kurento;
 pub mod livekit;
 pub mod many;
+mod objects;
 mod offering;
 pub mod one2many;
+mod patchbay;
 pub mod peers;
 mod query;
 pub mod room;
 mod roster;
 mod sdp;
 pub mod spider;
+mod switchboard;
 mod uuid;
 mod watching;
 

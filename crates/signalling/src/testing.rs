@@ -138,7 +138,7 @@ pub(crate) fn said(door: &mut dyn Door) -> Vec<String> {
         .collect()
 }
 
-fn short(request: &Request) -> String {
+pub(crate) fn short(request: &Request) -> String {
     if let Request::Open {
         connection,
         options,

@@ -2,7 +2,7 @@
 
 use madang_sfu::api::Entropy;
 
-pub(crate) const CHARS: usize = 36;
+const CHARS: usize = 36;
 
 /// Version 4 (RFC 9562 §5.4).
 pub(crate) fn random(entropy: &mut dyn Entropy) -> String {
@@ -19,4 +19,9 @@ pub(crate) fn random(entropy: &mut dyn Entropy) -> String {
         text.push(digit);
     }
     text
+}
+
+pub(crate) fn is_one(text: &str) -> bool {
+    let is_fit = |byte: u8| byte == b'-' || byte.is_ascii_hexdigit();
+    text.len() == CHARS && text.bytes().all(is_fit)
 }

@@ -9,7 +9,7 @@ use madang_sfu::api::{
     TrackId,
 };
 
-use super::describe::ENDPOINT_EVENTS;
+use super::words::SCHEMA;
 use super::{Kurento, authority};
 use crate::Frame;
 use crate::door::{Door as _, EnterError, Place};
@@ -77,8 +77,10 @@ fn every_event_is_in_a_transcript() {
         include_str!("../../tests/transcripts/kurento/calls.txt"),
         include_str!("../../tests/transcripts/kurento/connections.txt"),
     ];
-    let manager = ["ObjectCreated", "ObjectDestroyed", "Error"];
-    for event in ENDPOINT_EVENTS.iter().chain(&manager) {
+    let (_, manager) = SCHEMA.root;
+    let made = SCHEMA.packages.iter().flat_map(|(_, classes)| *classes);
+    let events = made.chain([&manager]).flat_map(|class| class.events);
+    for (event, _) in events.chain(SCHEMA.events) {
         let word = format!("\"{event}\"");
         assert!(all.iter().any(|text| text.contains(&word)), "{event}");
     }
