@@ -236,6 +236,49 @@ fn the_core_names_no_dialect() {
 }
 
 #[test]
+fn what_dialects_share_names_none_of_them() {
+    for (path, text) in [
+        ("objects.rs", "// as Kurento has it\n"),
+        ("objects/tests.rs", "const A: &str = \"WebRtcEndpoint\";\n"),
+        ("jsonrpc.rs", "fn media_pipeline() {}\nfn spider() {}\n"),
+    ] {
+        let path = format!("crates/signalling/src/{path}");
+        let line = text.lines().count();
+        assert_eq!(
+            broken(&[(&path, text)]),
+            [format!("{path}:{line} dialect-blind")],
+            "{text}"
+        );
+    }
+    let door = "// as Kurento has it\nuse crate::objects::Objects;\n";
+    assert_eq!(broken(&[("crates/signalling/src/door.rs", door)]), NOTHING);
+}
+
+#[test]
+fn what_dialects_share_looks_down_only() {
+    let path = "crates/signalling/src/objects.rs";
+    let tests = "crates/signalling/src/objects/tests.rs";
+    let below = "use crate::jsonrpc::{self, Call};\nuse crate::Frame;\npub(crate) struct A;\n";
+    assert_eq!(broken(&[(path, below)]), NOTHING);
+    assert_eq!(
+        broken(&[(tests, "use super::Id;\nuse crate::testing::now;\n")]),
+        NOTHING
+    );
+    for text in [
+        "use crate::switchboard::Output;\n",
+        "use crate::testing::now;\n",
+        "type A = crate::door::Place;\n",
+        "use super::switchboard::Output;\n",
+    ] {
+        assert_eq!(
+            broken(&[(path, text)]),
+            ["crates/signalling/src/objects.rs:1 downwards"],
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_dialect_sees_the_api_of_the_core_alone() {
     let path = "crates/signalling/src/spider.rs";
     assert_eq!(
@@ -355,6 +398,27 @@ fn sentences_have_transcripts_and_stand_in_the_documents() {
     assert_eq!(
         door(transcript, "` is not allowed`\n"),
         ["crates/signalling/src/spider.rs:2 transcripts"]
+    );
+    let ground = |sentence: &str| {
+        broken(&[
+            (
+                "crates/signalling/src/objects.rs",
+                "const A: &str = \"too many things\";\n",
+            ),
+            (
+                "crates/signalling/tests/transcripts/kurento/a.txt",
+                sentence,
+            ),
+            ("docs/protocols/kurento.md", sentence),
+        ])
+    };
+    assert_eq!(ground("too many things\n"), NOTHING);
+    assert_eq!(
+        ground("too many others\n"),
+        [
+            "crates/signalling/src/objects.rs:1 transcripts",
+            "crates/signalling/src/objects.rs:1 transcripts"
+        ]
     );
     let quotes =
         "`the door is shut`, ` is not allowed`\n```\na> the door\na> Lee is…allowed\n```\n";

@@ -24,6 +24,26 @@ const DIALECT_PARTS: [&str; 9] = [
     "engineio",
     "engine.io",
 ];
+/// What dialects are built on: of each its file or folder in `crates/signalling/src`, and what else of that crate it may use.
+/// None of them may name a dialect, nor anything that one talks of.
+const GROUND: [(&str, &[&str]); 4] = [
+    ("jsonrpc", &["Frame", "json"]),
+    ("objects", &["Frame", "jsonrpc", "uuid"]),
+    ("patchbay", &[]),
+    (
+        "switchboard",
+        &["door", "offering", "patchbay", "room", "sdp"],
+    ),
+];
+/// What objects are called by who makes them.
+const CLASS_PARTS: [&str; 6] = [
+    "mediaobject",
+    "mediaelement",
+    "mediapipeline",
+    "webrtcendpoint",
+    "rtpendpoint",
+    "servermanager",
+];
 // Put together here, so that this file does not find itself.
 const UNFINISHED: [&str; 5] = [
     concat!("FIX", "ME"),
@@ -41,7 +61,17 @@ const MACHINE_PATHS: [&str; 4] = [
 
 pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     for file in tree.under(&["crates/sfu/"]) {
-        no_dialects(file, findings);
+        let core = "the media core names the dialect";
+        no_dialects(file, core, &DIALECT_PARTS, findings);
+    }
+    for (module, uses) in GROUND {
+        let folder = format!("crates/signalling/src/{module}");
+        let own = [format!("{folder}.rs"), format!("{folder}/")];
+        for file in tree.under(&own.each_ref().map(String::as_str)) {
+            let parts = [&DIALECT_PARTS[..], &CLASS_PARTS].concat();
+            no_dialects(file, "what dialects share names", &parts, findings);
+            only_below(file, module, uses, findings);
+        }
     }
     for file in tree.under(&["crates/"]) {
         one_home_for_str0m(file, findings);
@@ -60,13 +90,10 @@ pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
 }
 
 /// The media core knows rooms and packets. Comments count too: a comment about a dialect is knowledge of it.
-fn no_dialects(file: &File, findings: &mut Vec<Finding>) {
+fn no_dialects(file: &File, who: &str, parts: &[&'static str], findings: &mut Vec<Finding>) {
     for (number, line) in file.lines() {
         let lower = line.to_lowercase();
-        let parts = DIALECT_PARTS
-            .iter()
-            .filter(|part| lower.contains(**part))
-            .copied();
+        let parts = parts.iter().filter(|part| lower.contains(**part)).copied();
         let words: Vec<String> = words(line);
         let whole = DIALECT_WORDS
             .iter()
@@ -76,8 +103,8 @@ fn no_dialects(file: &File, findings: &mut Vec<Finding>) {
             findings.push(file.finding(
                 number,
                 "dialect-blind",
-                format!("the media core names the dialect {name}"),
-                "say it in the words of rooms and packets, or move it to crates/signalling",
+                format!("{who} {name}"),
+                "say it in the words of the room it is in, or move it to the dialect",
             ));
         }
     }
@@ -136,6 +163,31 @@ fn only_the_api(file: &File, findings: &mut Vec<Finding>) {
                 "api-only",
                 format!("a dialect reaches past the API of the core: madang_sfu::{next}"),
                 "write madang_sfu::api::…; what the API lacks is added there",
+            ));
+        }
+    }
+}
+
+/// What dialects share looks down only: never at a dialect, nor at what is built on it.
+fn only_below(file: &File, module: &str, uses: &[&str], findings: &mut Vec<Finding>) {
+    let words = identifiers(&file.text);
+    let word = |at: usize| words.get(at).map_or("", |(_, word)| word.as_str());
+    for (at, (line, root)) in words.iter().enumerate() {
+        let is_path = match root.as_str() {
+            // `pub(crate)` is none.
+            "crate" => at == 0 || word(at - 1) != "pub",
+            "super" => !file.is_test(),
+            _ => false,
+        };
+        let next = word(at + 1);
+        // Its tests have what all tests have.
+        let is_help = file.is_test() && next == "testing";
+        if is_path && next != module && !uses.contains(&next) && !is_help {
+            findings.push(file.finding(
+                *line,
+                "downwards",
+                format!("{module} uses crate::{next}"),
+                "hand it in, or argue the edge and add it to GROUND in xtask/src/tidy/words.rs",
             ));
         }
     }
