@@ -1,0 +1,31 @@
+//! STUN (RFC 8489) and TURN (RFC 8656), sans-IO: no socket, no clock, no thread. A relayed address is an entry of a table;
+//! what a client sends there leaves as a [`Verdict`], and what is sent to it comes back in an [`Envelope`].
+
+mod allocation;
+mod api;
+mod codec;
+mod counters;
+mod credentials;
+mod limiter;
+mod nonce;
+mod ports;
+mod requests;
+mod special;
+mod stream;
+mod table;
+#[cfg(test)]
+mod testing;
+mod turn;
+mod wish;
+
+pub use api::{
+    Account, Auth, Config, Dropped, Flow, Now, PeerClass, Policy, Principal, Refused, Transport,
+    User, Verdict,
+};
+pub use codec::CHANNEL_HEADER_BYTES;
+pub use counters::Counters;
+pub use credentials::{Mint, Minted, USER_HASH_BYTES, user_hash};
+pub use ports::Ports;
+pub use special::{Special, special};
+pub use stream::{Frame, frame};
+pub use turn::{Envelope, Turn};

@@ -1,0 +1,5 @@
+mod fuzz;
+mod peers;
+mod relaying;
+mod requests;
+mod strangers;
