@@ -9,11 +9,11 @@ use madang_signalling::livekit::ServerInfo;
 use tokio::time::{interval, timeout};
 
 use crate::auth::Keys;
-use crate::config::{Bind, CertificateSource, Config};
+use crate::config::{Bind, CertificateSource, Config, Turn};
 use crate::directory::Directory;
 use crate::doors::{Compat, CompatError, Doors};
 use crate::http::{self, Files, Https, Joins, Listeners, Shared, Tasks, Unencrypted, to_https};
-use crate::media::{Media, MediaConfig, OsSeeded};
+use crate::media::{Media, MediaConfig, OsSeeded, RelayConfig};
 use crate::stats::Stats;
 use crate::time::now;
 use crate::tls::{Tls, TlsError, lan_addresses};
@@ -75,8 +75,8 @@ impl App {
         let stats = Arc::new(Stats::default());
         let opened = Tls::open(&config, ports.compat.is_tls(), &stats)?;
         let (tls, keeper) = opened.unzip();
-        let media = Media::start(media_config(&config)).await?;
         let mut entropy = OsSeeded::new().map_err(StartError::Entropy)?;
+        let media = Media::start(media_config(&config, &mut entropy)).await?;
         let server = ServerInfo {
             node_id: format!("ND_{:016x}", entropy.next_u64()),
             debug_info: format!("madang {}", env!("CARGO_PKG_VERSION")),
@@ -306,7 +306,7 @@ async fn sweep(shared: Arc<Shared>) {
     }
 }
 
-fn media_config(config: &Config) -> MediaConfig {
+fn media_config(config: &Config, entropy: &mut OsSeeded) -> MediaConfig {
     MediaConfig {
         udp_port: config.udp_port,
         bind: media_bind(&config.bind),
@@ -314,7 +314,32 @@ fn media_config(config: &Config) -> MediaConfig {
         announce: config.announce.clone(),
         stun_server: config.stun_server.clone(),
         interfaces: config.interfaces.clone(),
+        relay: config
+            .turn
+            .enabled
+            .then(|| relay_config(&config.turn, entropy)),
         ..MediaConfig::default()
+    }
+}
+
+fn relay_config(turn: &Turn, entropy: &mut OsSeeded) -> RelayConfig {
+    let secret = turn.secret.as_ref().map_or_else(
+        || {
+            let mut made = vec![0; 32];
+            entropy.fill(&mut made);
+            made
+        },
+        |secret| secret.reveal().as_bytes().to_vec(),
+    );
+    RelayConfig {
+        realm: turn.realm.clone(),
+        host: turn.host.clone(),
+        secret,
+        credentials_ttl: turn.credentials_ttl,
+        allocations_max: turn.allocations_max,
+        allocations_per_peer_max: turn.allocations_per_peer_max,
+        bytes_per_second: turn.bytes_per_second,
+        replies_per_source_per_second: turn.replies_per_source_per_second,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use madang_sfu::api::{Event, Request};
-use madang_signalling::livekit::{Claims, Entry, LiveKit, refuse_resume};
+use madang_signalling::livekit::{Claims, Entry, IceServer, LiveKit, refuse_resume};
 use madang_signalling::{Dialect as _, Frame, Output, TokenClaims};
 use tokio::sync::mpsc;
 
@@ -35,6 +35,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Comeback {
     pub(crate) carrier: Carrier,
+    /// The credentials of the join may have ended.
+    pub(crate) ice_servers: Vec<IceServer>,
     pub(crate) entry: Entry,
     pub(crate) claims: Claims,
 }
@@ -156,6 +158,7 @@ impl Running {
         }
         tracing::info!(peer = %self.port.requests.peer(), "resumed");
         Stats::count(&self.stats.resumes);
+        self.dialect.ice_servers = comeback.ice_servers;
         self.dialect.resume(now(), comeback.entry, &comeback.claims);
         self.signer.claims = comeback.claims;
     }

@@ -31,6 +31,8 @@ pub const SECRET_CHARS_MIN: usize = 32;
 const SHARDS_MAX: u8 = 64;
 /// RFC 8489 §18.6.
 const STUN_PORT: u16 = 3478;
+const TURN_REALM_CHARS_MAX: usize = 64;
+const TURN_TTL_S_MAX: u32 = 86_400;
 /// Up to so many cores one shard leaves more for everything else than two would win.
 const CORES_OF_ONE_SHARD: usize = 4;
 
@@ -50,6 +52,7 @@ pub struct Config {
     pub keys: BTreeMap<String, Secret>,
     pub rooms: Rooms,
     pub limits: Limits,
+    pub turn: Turn,
     pub log: Log,
     pub web: Web,
     pub tls: Tls,
@@ -80,6 +83,21 @@ pub struct Limits {
     pub connections_max: u32,
     pub connections_per_ip_max: Option<u32>,
     pub joins_per_ip_per_minute: Option<u32>,
+}
+
+/// STUN and TURN for clients.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    pub enabled: bool,
+    pub host: Option<String>,
+    /// None: made at the start.
+    pub secret: Option<Secret>,
+    pub realm: String,
+    pub credentials_ttl: Duration,
+    pub allocations_max: u32,
+    pub allocations_per_peer_max: u32,
+    pub bytes_per_second: u64,
+    pub replies_per_source_per_second: u16,
 }
 
 #[derive(Debug, Clone)]
@@ -210,6 +228,7 @@ impl Config {
                 connections_per_ip_max: limit(raw.limits.connections_per_ip_max, 2_000),
                 joins_per_ip_per_minute: limit(raw.limits.joins_per_ip_per_minute, 3_000),
             },
+            turn: Turn::resolve(raw.turn)?,
             log: Log {
                 level: raw.log.level.unwrap_or_else(|| "info".to_owned()),
                 format: raw.log.format.unwrap_or_default(),
@@ -271,6 +290,60 @@ impl Rooms {
             longest if longest == mesh => Some(Topology::Mesh),
             Some(_) => Some(Topology::Sfu),
         }
+    }
+}
+
+impl Turn {
+    fn resolve(raw: raw::Turn) -> Result<Self, ConfigError> {
+        let refused = |key, message: String| Err(ConfigError::Value { key, message });
+        let is_short = |secret: &Secret| secret.reveal().len() < SECRET_CHARS_MIN;
+        if raw.secret.as_ref().is_some_and(is_short) {
+            let message = format!("must have at least {SECRET_CHARS_MIN} characters");
+            return refused("turn.secret", message);
+        }
+        let is_word = |text: &str, bytes_max: usize| {
+            let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+            !text.is_empty() && text.len() <= bytes_max && text.bytes().all(is_plain)
+        };
+        let realm = raw.realm.unwrap_or_else(|| "room".to_owned());
+        if !is_word(&realm, TURN_REALM_CHARS_MAX) {
+            let message = format!("1 to {TURN_REALM_CHARS_MAX} plain characters");
+            return refused("turn.realm", message);
+        }
+        let is_host = |host: &String| {
+            let has_port = host.contains(':') && host.parse::<Ipv6Addr>().is_err();
+            is_word(host, 253) && !has_port && !host.contains(['/', '?', '@', '['])
+        };
+        if raw.host.as_ref().is_some_and(|host| !is_host(host)) {
+            let message = "a name or an address, without a port".to_owned();
+            return refused("turn.host", message);
+        }
+        let ttl_s = positive(
+            "turn.credentials_ttl_s",
+            raw.credentials_ttl_s.unwrap_or(3_600),
+        )?;
+        if ttl_s > TURN_TTL_S_MAX {
+            let message = format!("at most {TURN_TTL_S_MAX}");
+            return refused("turn.credentials_ttl_s", message);
+        }
+        let mbit = positive("turn.mbit_per_s", raw.mbit_per_s.unwrap_or(20))?;
+        let of_peer = raw.allocations_per_peer_max.unwrap_or(16);
+        let replies = raw.replies_per_ip_per_s.unwrap_or(10);
+        positive("turn.replies_per_ip_per_s", replies.into())?;
+        Ok(Self {
+            enabled: raw.enabled.unwrap_or(true),
+            host: raw.host,
+            secret: raw.secret,
+            realm,
+            credentials_ttl: Duration::from_secs(ttl_s.into()),
+            allocations_max: positive(
+                "turn.allocations_max",
+                raw.allocations_max.unwrap_or(10_000),
+            )?,
+            allocations_per_peer_max: positive("turn.allocations_per_peer_max", of_peer)?,
+            bytes_per_second: u64::from(mbit) * 1_000_000 / 8,
+            replies_per_source_per_second: replies,
+        })
     }
 }
 

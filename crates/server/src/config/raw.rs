@@ -105,6 +105,7 @@ section!(
         interfaces: Interfaces;
         rooms: Rooms;
         limits: Limits;
+        turn: Turn;
         log: Log;
         web: Web;
         tls: Tls;
@@ -150,6 +151,29 @@ section!(
             "TCP connections of one address at one time. 0: no limit.";
         joins_per_ip_per_minute: u32, Plain, "3000", "3000",
             "Joins of one address. Beyond it they are answered 429 until a while has passed. 0: no limit.";
+    }
+);
+
+section!(
+    Turn, "turn", {
+        enabled: bool, Plain, "true", "true",
+            "TURN on the UDP port of media, for clients who may use nothing but relayed addresses. Relays to this server and within a room, nowhere else. STUN is answered in any case.";
+        host: String, Text, "the addresses of the media port", "\"turn.example.org\"",
+            "Name or address that clients are told for it.";
+        secret: Secret, Text, "made at the start", "\"at least 32 random characters\"",
+            "Makes the passwords that clients are given: those of the TURN REST API, for names that end with a member of a room.";
+        realm: String, Text, "\"room\"", "\"room\"",
+            "Told to everybody who asks without credentials: a short one keeps that answer small.";
+        credentials_ttl_s: u32, Plain, "3600", "3600",
+            "How long credentials are good for a new allocation, at most 86400. They end with the stay in the room at the latest.";
+        allocations_max: u32, Plain, "10000", "10000",
+            "Allocations of all clients together.";
+        allocations_per_peer_max: u32, Plain, "16", "16",
+            "Allocations of one member of a room. Browsers make one for each connection and network interface.";
+        mbit_per_s: u32, Plain, "20", "20",
+            "What one allocation may relay, each way.";
+        replies_per_ip_per_s: u16, Plain, "10", "10",
+            "Answers to one address that has not shown credentials, in a second, so that nobody can use this server to flood others.";
     }
 );
 
@@ -245,6 +269,7 @@ pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
         Interfaces::KEYS,
         Rooms::KEYS,
         Limits::KEYS,
+        Turn::KEYS,
         Log::KEYS,
         Web::KEYS,
         Tls::KEYS,

@@ -130,6 +130,47 @@ fn errors_name_key_and_line() {
 }
 
 #[test]
+fn what_is_relayed_has_its_limits() {
+    let config = from_file("").expect("valid");
+    assert!(config.turn.enabled && config.turn.secret.is_none());
+    assert_eq!(config.turn.bytes_per_second, 2_500_000);
+    let secret = "s".repeat(SECRET_CHARS_MIN);
+    let text = format!(
+        "[turn]\nhost = 'turn.example.org'\nsecret = '{secret}'\ncredentials_ttl_s = 86400\nmbit_per_s = 8"
+    );
+    let config = from_file(&text).expect("valid");
+    assert_eq!(config.turn.host.as_deref(), Some("turn.example.org"));
+    assert_eq!(config.turn.bytes_per_second, 1_000_000);
+    assert!(!format!("{config:?}").contains(&secret));
+    assert!(from_file("[turn]\nhost = '2a00::5'").is_ok());
+    for (line, key) in [
+        ("secret = 'canary-short'", "turn.secret"),
+        ("realm = ''", "turn.realm"),
+        ("realm = 'two words'", "turn.realm"),
+        ("realm = 'a\"b'", "turn.realm"),
+        ("host = 'turn.example.org:3478'", "turn.host"),
+        ("host = 'a/b'", "turn.host"),
+        ("credentials_ttl_s = 0", "turn.credentials_ttl_s"),
+        ("credentials_ttl_s = 86401", "turn.credentials_ttl_s"),
+        ("mbit_per_s = 0", "turn.mbit_per_s"),
+        ("allocations_max = 0", "turn.allocations_max"),
+        (
+            "allocations_per_peer_max = 0",
+            "turn.allocations_per_peer_max",
+        ),
+        ("replies_per_ip_per_s = 0", "turn.replies_per_ip_per_s"),
+        ("port = 3478", "unknown field"),
+    ] {
+        let refused = from_file(&format!("[turn]\n{line}"));
+        let text = refused
+            .as_ref()
+            .map_or_else(ToString::to_string, |_| String::new());
+        assert!(!text.contains("canary"), "{text}");
+        check_error(refused, &[key]);
+    }
+}
+
+#[test]
 fn secrets_are_not_repeated() {
     let error = from_variables(&[("MADANG_KEYS", "canary-secret")]).expect_err("no colon");
     assert!(!error.to_string().contains("canary"));

@@ -31,6 +31,13 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
             page.add("path_", name, &label, value);
         }
     }
+    let relayed = timeout(SHARDS_TIMEOUT, shared.media.relay_counters()).await;
+    for (shard, counters) in relayed.unwrap_or_default() {
+        let label = format!("{{shard=\"{}\"}}", shard.0);
+        for (name, value) in counters.each() {
+            page.add("turn_", name, &label, value);
+        }
+    }
     let totals = shared.directory.totals();
     for (name, value) in [
         ("directory_rooms", totals.rooms),

@@ -13,6 +13,7 @@ mod opening;
 mod redirect;
 mod rtc;
 mod socket;
+mod turn;
 mod twirp;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/rtc/v1", any(rtc::v1))
         .route("/rtc/validate", any(rtc::validate_v0))
         .route("/rtc/v1/validate", any(rtc::validate_v1))
+        .route("/turn", any(turn::access))
         .route("/settings/regions", any(api::no_regions))
         .route("/twirp/{*rest}", any(twirp::call))
         .layer(middleware::from_fn(cors::any_origin));

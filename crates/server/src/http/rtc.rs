@@ -19,7 +19,7 @@ use madang_signalling::room::Topology;
 use tokio::sync::mpsc;
 
 use super::accept::Held;
-use super::{Remote, Shared, TEXT_PLAIN, access, socket};
+use super::{Remote, Shared, TEXT_PLAIN, access, socket, turn};
 use crate::auth::{TokenError, Verified};
 use crate::carrier;
 
@@ -45,6 +45,7 @@ struct Guest {
     key: String,
     room: RoomName,
     identity: Identity,
+    reached: Option<IpAddr>,
 }
 
 /// Why not, in the words that clients of this protocol look for.
@@ -161,6 +162,7 @@ fn check(shared: &Shared, asked: &Asked, parse: ParseQuery) -> Result<Guest, Ref
         key,
         room: RoomName::new(claims.room()),
         identity: Identity::new(claims.identity()),
+        reached: turn::reached(&asked.headers, &asked.uri),
         claims,
     })
 }
@@ -243,6 +245,8 @@ fn begin(
 ) {
     tracing::info!(peer = %seat.peer, room = %seat.room.id, shard = seat.shard.0, program = guest.entry.program(), "joined");
     Stats::count(&shared.stats.joins);
+    // The peer must be known before it is given anything to relay with.
+    let port = shared.media.attach(seat.shard, seat.peer);
     let setup = Setup {
         entry: guest.entry,
         claims: guest.claims.clone(),
@@ -250,12 +254,12 @@ fn begin(
         room: Arc::clone(&seat.room),
         shards: seat.shards,
         server: shared.server.clone(),
-        ice_servers: Vec::new(),
+        ice_servers: turn::ice_servers(shared, seat.peer, guest.reached),
         limits: Limits::default(),
     };
     let session = Session {
         dialect: LiveKit::new(now(), setup),
-        port: shared.media.attach(seat.shard, seat.peer),
+        port,
         carrier,
         commands,
         seat,
@@ -275,7 +279,11 @@ fn come_back(
     session: Option<SessionHandle>,
     carrier: carrier::Carrier,
 ) {
+    let peer = session.as_ref().map(|session| session.peer);
     let comeback = Command::Resume(Box::new(Comeback {
+        ice_servers: peer.map_or_else(Vec::new, |peer| {
+            turn::ice_servers(shared, peer, guest.reached)
+        }),
         carrier,
         entry: guest.entry,
         claims: guest.claims,

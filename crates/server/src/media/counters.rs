@@ -1,5 +1,7 @@
 //! What happened on the packet path of one shard, in numbers. Everything that is dropped has a line here.
 
+use super::demux::Unowned;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Totals since the start, and gauges (`*_now`).
@@ -26,10 +28,8 @@ counters! {
     taken_over,
     /// Not STUN, DTLS, RTP or RTCP by its first byte (RFC 7983).
     dropped_kind,
-    /// TURN channel data: no TURN server listens on this port.
+    /// TURN inside of what was relayed, or to or from a relayed address that nobody can have.
     dropped_turn,
-    /// Strangers told by which address they are seen.
-    bindings,
     /// STUN that names no connection of ours.
     dropped_stun,
     /// From an address that has not passed an authenticated STUN check.
@@ -62,4 +62,16 @@ counters! {
     peers_too_slow,
     /// Peers let go because their session was dropped without a word.
     peers_abandoned,
+}
+
+impl PathCounters {
+    pub(super) fn count_unowned(&mut self, unowned: Unowned) {
+        let counter = match unowned {
+            Unowned::Kind => &mut self.dropped_kind,
+            Unowned::Turn => &mut self.dropped_turn,
+            Unowned::Stun => &mut self.dropped_stun,
+            Unowned::Route => &mut self.dropped_route,
+        };
+        *counter += 1;
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unowned {
     Kind,
+    /// For the STUN and TURN server.
     Turn,
     Stun,
     Route,
@@ -59,7 +60,8 @@ impl Demux {
                 let known = self.routes.get(&remote).ok_or(Unowned::Route)?;
                 Ok(known.owner)
             }
-            Some(64..=79) => Err(Unowned::Turn),
+            // RFC 7983 gives channels 64 to 79; clients use more (RFC 5766), which nothing else has.
+            Some(64..=127) => Err(Unowned::Turn),
             Some(_) | None => Err(Unowned::Kind),
         }
     }
@@ -130,6 +132,9 @@ impl Demux {
             }
             return Err(Unowned::Stun);
         }
+        if asks_server(bytes) {
+            return Err(Unowned::Turn);
+        }
         // Answers to our own checks name nobody (RFC 8489 §6.3.3).
         let known = self.routes.get(&remote).ok_or(Unowned::Stun)?;
         Ok(known.owner)
@@ -158,6 +163,15 @@ impl Demux {
             .map(|known| known.told)
             .unwrap_or_default()
     }
+}
+
+/// A request, or TURN's indication to send: not for one of our connections, as it does not name one.
+fn asks_server(stun: &[u8]) -> bool {
+    let Some([high, low]) = stun.get(..2) else {
+        return false;
+    };
+    let kind = u16::from_be_bytes([*high, *low]);
+    kind & 0x0110 == 0 || kind == 0x0016
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod entropy;
 mod group;
 mod port;
 mod public;
+mod relay;
+mod relays;
 mod ring;
 mod shard;
 mod udp;
@@ -33,11 +35,14 @@ pub use counters::PathCounters;
 pub use port::{
     EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
 };
+pub use relays::{RelayAccess, RelayConfig};
 
 use addresses::{Addresses, Plan};
 use demux::{Demux, ROUTES_MAX};
 pub(crate) use entropy::OsSeeded;
 use port::Command;
+use relay::Relay;
+use relays::Relays;
 use ring::{Ends, RING_PARCELS_MAX};
 use shard::{Gauge, Parts, Shard};
 use udp::Sockets;
@@ -63,6 +68,8 @@ pub struct MediaConfig {
     pub interfaces: Interfaces,
     /// Limits of each shard's core; its shard and candidates are filled in.
     pub core: madang_sfu::Config,
+    /// None: STUN, and nothing is relayed.
+    pub relay: Option<RelayConfig>,
 }
 
 impl Default for MediaConfig {
@@ -75,6 +82,7 @@ impl Default for MediaConfig {
             stun_server: None,
             interfaces: Interfaces::default(),
             core: madang_sfu::Config::new(ShardId(0), Vec::new()),
+            relay: None,
         }
     }
 }
@@ -124,6 +132,7 @@ struct Inner {
     addresses: Arc<Addresses>,
     /// By which addresses a STUN server sees us.
     found: Vec<IpAddr>,
+    relays: Arc<Relays>,
     port: u16,
     shards: Vec<ShardHandle>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -161,10 +170,12 @@ impl Media {
         if addresses.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
+        let relays = relays(&config, &addresses)?;
         let addresses = Arc::new(addresses);
         let mut media = Inner {
             addresses: Arc::clone(&addresses),
             found,
+            relays: Arc::clone(&relays),
             port: bound.port,
             shards: Vec::new(),
             threads: Mutex::default(),
@@ -172,7 +183,14 @@ impl Media {
         let rings = ring::mesh(config.shards, RING_PARCELS_MAX);
         let mut threads = Vec::new();
         for (id, (sockets, rings)) in (0..).map(ShardId).zip(bound.shards.into_iter().zip(rings)) {
-            let (handle, thread) = start_shard(id, &config, &addresses, sockets, rings).await?;
+            let (handle, thread) = start_shard(
+                id,
+                &config,
+                (&addresses, Arc::clone(&relays)),
+                sockets,
+                rings,
+            )
+            .await?;
             media.shards.push(handle);
             threads.push(thread);
         }
@@ -209,9 +227,33 @@ impl Media {
     /// Registers a peer; its first request is `Join`. An unknown shard, or one that has stopped, ends the stay at once.
     pub fn attach(&self, shard: ShardId, peer: PeerId) -> PeerPort {
         match self.shard(shard) {
-            Some(handle) => port::attach(&handle.commands, peer),
+            Some(handle) => {
+                self.0.relays.attach(peer);
+                port::attach(&handle.commands, peer)
+            }
             None => port::attach(&mpsc::unbounded_channel().0, peer),
         }
+    }
+
+    /// What this peer needs to have its media relayed; `reached`: the address of ours that it knows to work. None: nothing is
+    /// relayed, or its stay is over.
+    pub fn relay_access(&self, peer: PeerId, reached: Option<IpAddr>) -> Option<RelayAccess> {
+        self.0.relays.issue(shard::now().wall, peer, reached)
+    }
+
+    /// Of the shards that run.
+    pub async fn relay_counters(&self) -> Vec<(ShardId, madang_turn::Counters)> {
+        let mut all = Vec::new();
+        for handle in &self.0.shards {
+            let (reply, answer) = oneshot::channel();
+            let command = Command::RelayCounters { reply };
+            if handle.commands.send(command).is_ok()
+                && let Ok(counters) = answer.await
+            {
+                all.push((handle.id, counters));
+            }
+        }
+        all
     }
 
     /// A room as this shard knows it.
@@ -290,10 +332,17 @@ fn log_addresses(addresses: &Addresses, port: u16, shards: u8) {
     }
 }
 
+fn relays(config: &MediaConfig, addresses: &Addresses) -> Result<Arc<Relays>, MediaError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(MediaError::Entropy)?;
+    let relay = config.relay.clone();
+    Ok(Relays::new(relay, secret, addresses.candidates()))
+}
+
 async fn start_shard(
     id: ShardId,
     config: &MediaConfig,
-    addresses: &Arc<Addresses>,
+    (addresses, relays): (&Arc<Addresses>, Arc<Relays>),
     sockets: Vec<std::net::UdpSocket>,
     rings: Ends,
 ) -> Result<(ShardHandle, JoinHandle<()>), MediaError> {
@@ -331,6 +380,7 @@ async fn start_shard(
                 sockets,
                 addresses,
                 demux: Demux::new(id, shards, ROUTES_MAX),
+                relay: Relay::new(relays, id, shards),
                 rings,
                 commands: queue,
                 gauge,

@@ -124,6 +124,9 @@ pub(crate) enum Command {
     Counters {
         reply: oneshot::Sender<(Counters, PathCounters)>,
     },
+    RelayCounters {
+        reply: oneshot::Sender<madang_turn::Counters>,
+    },
     Stop,
     #[cfg(test)]
     Panic,

@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
-use madang_sfu::api::ShardId;
+use madang_sfu::api::{PeerId, ShardId};
 use madang_sfu::{LinkBody, LinkMessage, Slot};
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use tokio::sync::{Notify, futures::Notified};
+
+use super::relay::Run;
 
 /// Parcels in a ring.
 pub(crate) const RING_PARCELS_MAX: usize = 1_024;
@@ -24,6 +26,10 @@ pub(crate) enum Parcel {
     /// Of these the packets are lossy.
     Links(Vec<LinkMessage>),
     Route(RouteTold),
+    /// For clients that the receiver relays for. Lossy.
+    Relayed(Runs),
+    /// Left its room: what the receiver relays for it ends.
+    Left(PeerId),
 }
 
 /// The sender owns the connection; datagrams from `remote` that arrive at the receiver's socket are to be handed over.
@@ -106,6 +112,58 @@ impl Datagrams {
     }
 }
 
+/// Datagrams to relayed addresses, in one buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    heads: Vec<RunHead>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct RunHead {
+    from: SocketAddr,
+    to: SocketAddr,
+    segment: Option<usize>,
+    count: usize,
+    length: usize,
+}
+
+impl Runs {
+    pub(super) fn push(&mut self, run: &Run<'_>) {
+        self.heads.push(RunHead {
+            from: run.from,
+            to: run.to,
+            segment: run.segment,
+            count: run.count,
+            length: run.contents.len(),
+        });
+        self.bytes.extend_from_slice(run.contents);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    fn datagrams(&self) -> usize {
+        self.heads.iter().map(|head| head.count).sum()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Run<'_>> {
+        let mut rest = self.bytes.as_slice();
+        self.heads.iter().map(move |head| {
+            let (contents, after) = rest.split_at(head.length);
+            rest = after;
+            Run {
+                from: head.from,
+                to: head.to,
+                contents,
+                segment: head.segment,
+                count: head.count,
+            }
+        })
+    }
+}
+
 /// What a full ring cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Lost {
@@ -184,7 +242,11 @@ impl Outlet {
                 }
                 Parcel::Links(messages)
             }
-            Parcel::Route(told) => Parcel::Route(told),
+            Parcel::Relayed(runs) => {
+                lost.datagrams = count(runs.datagrams());
+                return lost;
+            }
+            kept @ (Parcel::Route(_) | Parcel::Left(_)) => kept,
         };
         self.overflow.push_back(kept);
         if self.overflow.len().is_multiple_of(OVERFLOW_PARCELS_LOUD) {

@@ -15,11 +15,12 @@ use tokio::time::Sleep;
 use super::addresses::Addresses;
 use super::counters::PathCounters;
 use super::demux::{Demux, Unowned};
-use super::group::{self, Group};
+use super::group;
 use super::port::{Command, PeerQueue, Pushed};
+use super::relay::{Relay, Run, Wire};
+use super::relays::is_relayed;
 use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
-use super::udp::{Arrived, Inbox, Sockets};
-use crate::stun;
+use super::udp::{Inbox, Sockets};
 
 /// Datagrams of one tick, and how long it may receive.
 const RECEIVE_DATAGRAMS_MAX: usize = 64;
@@ -49,6 +50,7 @@ pub(super) struct Shard {
     inbox: Inbox,
     addresses: Arc<Addresses>,
     demux: Demux,
+    relay: Relay,
     rings: Ends,
     /// By shard: what this tick collected for the others.
     foreign: Vec<Datagrams>,
@@ -72,6 +74,7 @@ pub(super) struct Parts {
     pub(super) sockets: Sockets,
     pub(super) addresses: Arc<Addresses>,
     pub(super) demux: Demux,
+    pub(super) relay: Relay,
     pub(super) rings: Ends,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) gauge: Arc<Gauge>,
@@ -95,6 +98,7 @@ impl Shard {
             inbox: Inbox::new(),
             addresses: parts.addresses,
             demux: parts.demux,
+            relay: parts.relay,
             rings: parts.rings,
             foreign: (0..shards).map(|_| Datagrams::default()).collect(),
             links: vec![Vec::new(); shards],
@@ -147,12 +151,13 @@ impl Shard {
         {
             self.sfu.handle_timeout(now);
         }
+        self.relay.handle_timeout(now);
         loop {
             let more = self.sfu.flush_some(now);
             // Before anything is sent: an answer from us is what makes a client send more than STUN.
             self.tell_routes();
             self.hand_links();
-            self.transmit();
+            self.transmit(now);
             if !more {
                 break;
             }
@@ -201,41 +206,50 @@ impl Shard {
         for arrived in self.inbox.datagrams() {
             counters.received += 1;
             counters.received_bytes += count(arrived.bytes.len());
-            let owner = match self.demux.whose(arrived.remote, arrived.bytes) {
+            let mut owner = self.demux.whose(arrived.remote, arrived.bytes);
+            let mut unwrapped = None;
+            if owner == Err(Unowned::Turn) {
+                let wire = &mut Wire {
+                    sockets: &mut self.sockets,
+                    counters,
+                };
+                unwrapped = self.relay.receive(now, arrived, wire);
+                let Some(inner) = &unwrapped else {
+                    continue;
+                };
+                owner = self.demux.whose(inner.from, inner.payload);
+            }
+            let owner = match owner {
                 Ok(owner) => owner,
                 Err(unowned) => {
-                    match unowned {
-                        Unowned::Kind => counters.dropped_kind += 1,
-                        Unowned::Turn => counters.dropped_turn += 1,
-                        Unowned::Stun => match stun::answer(arrived.bytes, arrived.remote) {
-                            Some(answer) => {
-                                answer_stranger(&mut self.sockets, counters, arrived, &answer)
-                            }
-                            None => counters.dropped_stun += 1,
-                        },
-                        Unowned::Route => counters.dropped_route += 1,
-                    }
+                    counters.count_unowned(unowned);
                     continue;
                 }
             };
-            let Some(local) = self.addresses.arrived_at(arrived.destination) else {
-                counters.dropped_local += 1;
-                continue;
+            let (remote, local, bytes) = match unwrapped {
+                Some(inner) => (inner.from, inner.to, inner.payload),
+                None => {
+                    let Some(local) = self.addresses.arrived_at(arrived.destination) else {
+                        counters.dropped_local += 1;
+                        continue;
+                    };
+                    (arrived.remote, local, arrived.bytes)
+                }
             };
             if owner.shard == self.id {
                 self.sfu.handle_packet(
                     now,
                     Received {
                         slot: owner.slot,
-                        remote: arrived.remote,
+                        remote,
                         local,
-                        bytes: arrived.bytes,
+                        bytes,
                     },
                 );
             } else if let Some(batch) = self.foreign.get_mut(usize::from(owner.shard.0)) {
                 counters.handed_over += 1;
-                let stun = arrived.bytes.first().is_some_and(|first| *first <= 3);
-                batch.push(owner.slot, arrived.remote, local, stun, arrived.bytes);
+                let stun = bytes.first().is_some_and(|first| *first <= 3);
+                batch.push(owner.slot, remote, local, stun, bytes);
             }
         }
         usize::try_from(counters.received - before).unwrap_or(usize::MAX)
@@ -288,6 +302,16 @@ impl Shard {
                             counters.routes_refused += 1;
                         }
                     }
+                    Parcel::Relayed(runs) => {
+                        let wire = &mut Wire {
+                            sockets: &mut self.sockets,
+                            counters,
+                        };
+                        for run in runs.iter() {
+                            self.relay.deliver_own(now, run, wire);
+                        }
+                    }
+                    Parcel::Left(peer) => self.relay.end(peer),
                 }
                 parcels += 1;
                 if parcels == PARCELS_PER_TICK_MAX {
@@ -330,12 +354,15 @@ impl Shard {
                 // Its stay is over already: the session learns it from its last event.
                 if let Some(queue) = self.peers.get_mut(&peer) {
                     queue.request_taken(&request);
+                    if let Request::Join(join) = &request {
+                        self.relay.enter(peer, join.room.id);
+                    }
                     self.sfu.handle_request(now, peer, request);
                 }
             }
             Command::Flooded { peer } => self.let_go(now, peer, LeaveReason::TooSlow),
             Command::Detach { peer } => {
-                if let Some(queue) = self.peers.remove(&peer)
+                if let Some(queue) = self.depart(peer)
                     && !queue.is_leaving()
                 {
                     self.counters.peers_abandoned += 1;
@@ -353,6 +380,9 @@ impl Shard {
                 self.counters.overflow_now = self.overflowed();
                 reply.send((self.sfu.counters(), self.counters)).ok();
             }
+            Command::RelayCounters { reply } => {
+                reply.send(self.relay.counters()).ok();
+            }
             #[cfg(test)]
             Command::Panic => panic!("planted"),
             Command::Stop => {
@@ -367,12 +397,26 @@ impl Shard {
     }
 
     fn let_go(&mut self, now: Now, peer: PeerId, reason: LeaveReason) {
-        if let Some(queue) = self.peers.remove(&peer) {
+        if let Some(queue) = self.depart(peer) {
             self.counters.peers_too_slow += 1;
             queue.end(reason);
             self.sfu
                 .handle_request(now, peer, Request::Remove { reason });
         }
+    }
+
+    /// Its stay is over, and with it what is relayed for it.
+    fn depart(&mut self, peer: PeerId) -> Option<PeerQueue> {
+        let queue = self.peers.remove(&peer)?;
+        for shard in self.relay.leave(peer).iter() {
+            if shard == self.id {
+                self.relay.end(peer);
+            } else if let Some(Some(outlet)) = self.rings.outlets.get_mut(usize::from(shard.0)) {
+                outlet.push(Parcel::Left(peer));
+                outlet.wake();
+            }
+        }
+        Some(queue)
     }
 
     fn tell_routes(&mut self) {
@@ -451,7 +495,7 @@ impl Shard {
             };
             match queue.push(event) {
                 Pushed::More | Pushed::Abandoned => {}
-                Pushed::Last => drop(self.peers.remove(&peer)),
+                Pushed::Last => drop(self.depart(peer)),
                 Pushed::Full => {
                     if !self.too_slow.contains(&peer) {
                         self.too_slow.push(peer);
@@ -461,12 +505,14 @@ impl Shard {
         }
     }
 
-    fn transmit(&mut self) {
+    fn transmit(&mut self, now: Now) {
         let Self {
             sfu,
             sockets,
             addresses,
             counters,
+            relay,
+            rings,
             ..
         } = self;
         if sockets.is_waiting() {
@@ -474,9 +520,21 @@ impl Shard {
         }
         let transmits = sfu.transmits();
         group::groups(transmits, |group| {
+            if is_relayed(group.remote) {
+                let wire = &mut Wire { sockets, counters };
+                relay.deliver(now, Run::of(&group), wire);
+                return;
+            }
             sockets.send(addresses.source(group.local), &group, counters);
         });
         transmits.clear();
+        for (shard, runs) in relay.take_foreign() {
+            if let Some(Some(outlet)) = rings.outlets.get_mut(usize::from(shard.0)) {
+                let lost = outlet.push(Parcel::Relayed(runs));
+                add_lost(counters, lost);
+                outlet.wake();
+            }
+        }
     }
 
     fn publish_gauges(&mut self) {
@@ -541,7 +599,8 @@ impl Shard {
     }
 
     fn set_alarm(&mut self) {
-        let mut deadline = self.sfu.poll_timeout();
+        let deadlines = [self.sfu.poll_timeout(), self.relay.poll_timeout()];
+        let mut deadline = deadlines.into_iter().flatten().min();
         if self.overflowed() > 0 {
             let retry = Instant::now() + RETRY_AFTER;
             deadline = Some(deadline.map_or(retry, |deadline| deadline.min(retry)));
@@ -559,25 +618,6 @@ impl Shard {
             (None, alarm) => *alarm = None,
         }
     }
-}
-
-/// By which address it is seen; from the one that it asked.
-fn answer_stranger(
-    sockets: &mut Sockets,
-    counters: &mut PathCounters,
-    arrived: Arrived<'_>,
-    answer: &[u8],
-) {
-    counters.bindings += 1;
-    let group = Group {
-        local: SocketAddr::new(arrived.destination, 0),
-        remote: arrived.remote,
-        contents: answer,
-        segment: None,
-        count: 1,
-    };
-    let source = Some(arrived.destination).filter(|ip| !ip.is_unspecified());
-    sockets.send(source, &group, counters);
 }
 
 fn tell(

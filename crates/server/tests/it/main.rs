@@ -12,3 +12,4 @@ mod secure;
 mod session;
 mod support;
 mod tls;
+mod turn;

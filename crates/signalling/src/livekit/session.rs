@@ -124,7 +124,7 @@ pub struct LiveKit {
     pub(crate) identity: Identity,
     pub(crate) room: Arc<RoomInfo>,
     pub(crate) server: ServerInfo,
-    pub(crate) ice_servers: Vec<IceServer>,
+    pub ice_servers: Vec<IceServer>,
     pub(crate) limits: Limits,
     pub(crate) labels: Labels,
     pub(crate) phase: Phase,

@@ -42,8 +42,33 @@ fn stun_for_nobody_is_unowned() {
         demux.whose(remote(1), &stun_request(ShardId(2), Slot(1))),
         Err(Unowned::Stun)
     );
-    assert_eq!(demux.whose(remote(1), &[0, 1, 0, 0]), Err(Unowned::Stun));
+    assert_eq!(demux.whose(remote(1), &[1, 1, 0, 0]), Err(Unowned::Stun));
     assert_eq!(demux.len(), 0);
+}
+
+#[test]
+fn requests_that_name_none_of_our_connections_are_for_the_relay_whoever_asks() {
+    let mut demux = demux();
+    demux.add(remote(1), Slot(4)).expect("room");
+    for client in [remote(1), remote(2)] {
+        // Binding, Allocate, Refresh, CreatePermission, ChannelBind, Send.
+        for kind in [0x0001_u16, 0x0003, 0x0004, 0x0008, 0x0009, 0x0016] {
+            let [high, low] = kind.to_be_bytes();
+            let stun = [high, low, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+            assert_eq!(demux.whose(client, &stun), Err(Unowned::Turn), "{kind:x}");
+        }
+    }
+    // An indication that a connection is alive (RFC 8445 §11), and an error.
+    for kind in [0x0011_u16, 0x0111] {
+        assert_eq!(
+            demux.whose(remote(1), &kind.to_be_bytes()),
+            Ok(owner(OWN, 4))
+        );
+        assert_eq!(
+            demux.whose(remote(2), &kind.to_be_bytes()),
+            Err(Unowned::Stun)
+        );
+    }
 }
 
 #[test]
@@ -68,9 +93,11 @@ fn first_bytes_as_in_rfc_7983() {
     demux.add(remote(1), Slot(4)).expect("room");
     for first in 0..=255_u8 {
         let expected = match first {
-            0..=3 | 20..=63 | 128..=191 => Ok(owner(OWN, 4)),
-            64..=79 => Err(Unowned::Turn),
-            4..=19 | 80..=127 | 192..=255 => Err(Unowned::Kind),
+            1 | 3 | 20..=63 | 128..=191 => Ok(owner(OWN, 4)),
+            // Requests that do not name a connection of ours.
+            0 | 2 => Err(Unowned::Turn),
+            64..=127 => Err(Unowned::Turn),
+            4..=19 | 192..=255 => Err(Unowned::Kind),
         };
         assert_eq!(demux.whose(remote(1), &[first, 0, 0]), expected, "{first}");
     }
