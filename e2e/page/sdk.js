@@ -93,7 +93,7 @@ window.sdk = {
     for (const [name, transport] of Object.entries({ publisher: pcManager?.publisher, subscriber: pcManager?.subscriber })) {
       const report = await transport?.getStats?.();
       report?.forEach((stat) => {
-        if (['inbound-rtp', 'outbound-rtp', 'codec', 'candidate-pair', 'transport'].includes(stat.type)) out.push({ pc: name, ...stat });
+        if (['inbound-rtp', 'outbound-rtp', 'codec', 'candidate-pair', 'transport', 'local-candidate'].includes(stat.type)) out.push({ pc: name, ...stat });
       });
     }
     return out;
