@@ -17,6 +17,7 @@ export default defineConfig({
     proxy: {
       '/api': toServer,
       '/healthz': toServer,
+      '/turn': toServer,
       '/rtc': { ...toServer, ws: true },
       '/ertc': { ...toServer, ws: true },
       '/one2many': { ...toServer, ws: true },

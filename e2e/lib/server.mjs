@@ -69,7 +69,8 @@ const handle = (url, extra = {}) => ({
   ...extra,
 });
 
-export const startServer = async ({ shards, env = {}, own = false, ports } = {}) => {
+// `address`: another one than this machine's own. `key`, `secret`: not in development mode.
+export const startServer = async ({ shards, env = {}, own = false, ports, address = '127.0.0.1', key, secret } = {}) => {
   if (given && !own) {
     const url = process.env.MADANG_URL.replace(/^ws/, 'http').replace(/\/$/, '');
     return handle(url);
@@ -77,8 +78,10 @@ export const startServer = async ({ shards, env = {}, own = false, ports } = {})
   const path = binary();
   assert.ok(path, 'no server: build one with `cargo build --release -p madang-server`, or set MADANG_BIN or MADANG_URL');
   const [port, udpPort] = ports ?? [await freeTcpPort(), await freeUdpPort()];
-  const args = ['serve', '--dev', '--port', String(port), '--udp-port', String(udpPort), ...(shards === undefined ? [] : ['--shards', String(shards)])];
-  const child = spawn(path, args, { env: { ...plainEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const mode = key ? [] : ['--dev'];
+  const bind = address === '127.0.0.1' ? [] : ['--bind', address];
+  const args = ['serve', ...mode, '--port', String(port), '--udp-port', String(udpPort), ...bind, ...(shards === undefined ? [] : ['--shards', String(shards)])];
+  const child = spawn(path, args, { env: { ...plainEnvironment(), ...(key ? { MADANG_KEYS: `${key}: ${secret}` } : {}), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {
@@ -93,7 +96,7 @@ export const startServer = async ({ shards, env = {}, own = false, ports } = {})
   });
   const killAtExit = () => child.kill('SIGKILL');
   process.once('exit', killAtExit);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${address}:${port}`;
   await until(START_MS_MAX, `${path} ${args.join(' ')} answers ${HEALTH_PATH}\n${log.join('')}`, async () => {
     if (gone) throw new Error(`${path} ended at start with ${JSON.stringify(gone)}:\n${log.join('')}`);
     return (await health(url)) === 200;
@@ -110,7 +113,7 @@ export const startServer = async ({ shards, env = {}, own = false, ports } = {})
     assert.ok(!already, `the server ended by itself: ${JSON.stringify(already)}\n${log.join('').slice(-4000)}`);
     assert.deepEqual(how, { code: 0, signal: null }, `the server did not end cleanly on ${signal}:\n${log.join('').slice(-4000)}`);
   };
-  return handle(url, { owned: true, pid: child.pid, port, udpPort, log, exited, stop });
+  return handle(url, { ...(key ? { key, secret } : {}), owned: true, pid: child.pid, port, udpPort, log, exited, stop });
 };
 
 // Prometheus text: the values of one metric, by label set.

@@ -9,6 +9,7 @@ import { Notices } from './ui/notices';
 
 /** Pages that few open: each comes when it is asked for. */
 const PAGES = {
+  check: () => import('./check'),
   counsel: () => import('./counsel'),
   studio: () => import('./broadcast/studio-page'),
   watch: () => import('./broadcast/watch-page'),
@@ -32,6 +33,7 @@ function Screen() {
       return <Home />;
     case 'room':
       return <Visit key={place.value} />;
+    case 'check':
     case 'counsel':
     case 'studio':
     case 'watch':
@@ -46,6 +48,8 @@ function placeOf(now: typeof route.value): unknown[] {
     case 'home':
     case 'nowhere':
       return [now.at];
+    case 'check':
+      return [now.at, now.token];
     case 'counsel':
       return [now.at, now.invitation.room, now.role];
     case 'room':

@@ -1,11 +1,12 @@
 import { signal } from '@preact/signals';
-import { type CounselRole, type Invitation, parseAddress, parseLocation } from './lib/invite';
+import { type CounselRole, type Invitation, parseAddress, parseLocation, parsePageToken } from './lib/invite';
 
 export type Route =
   | { at: 'home' }
   | { at: 'room'; invitation: Invitation }
   | { at: 'counsel'; invitation: Invitation; role: CounselRole }
   | { at: 'studio' | 'watch'; invitation: Invitation }
+  | { at: 'check'; token: string | null }
   | { at: 'nowhere' };
 
 export const route = signal<Route>(read());
@@ -28,6 +29,7 @@ export function go(path: string): void {
 
 function read(): Route {
   if (location.pathname === '/' || location.pathname === '/index.html') return { at: 'home' };
+  if (/^\/check\/?$/.test(location.pathname)) return { at: 'check', token: parsePageToken(location.hash) };
   const invitation = parseLocation(location.pathname, location.hash);
   if (invitation) return { at: 'room', invitation };
   const address = parseAddress(location.pathname, location.search, location.hash);

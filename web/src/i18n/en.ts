@@ -19,6 +19,7 @@ export const en = {
     home: 'Home',
     close: 'Close',
     cancel: 'Cancel',
+    check: 'Check camera and connection',
   },
   home: {
     start: 'Start a meeting',

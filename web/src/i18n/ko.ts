@@ -13,6 +13,7 @@ export const ko: Dictionary = {
     home: '처음으로',
     close: '닫기',
     cancel: '취소',
+    check: '카메라와 연결 확인',
   },
   home: {
     start: '회의 시작',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { counselPath, invitationLink, newRoomName, parseAddress, parseInvitation, parseLocation, parsePageLink, readToken, roomPath, studioPath, watchPath, withoutTokens } from './invite';
+import { counselPath, invitationLink, newRoomName, checkPath, parseAddress, parsePageToken, parseInvitation, parseLocation, parsePageLink, readToken, roomPath, studioPath, watchPath, withoutTokens } from './invite';
 
 describe('parseInvitation', () => {
   it('takes names, paths and links', () => {
@@ -79,4 +79,11 @@ describe('readToken', () => {
 it('withoutTokens keeps the sentence and drops the secret', () => {
   expect(withoutTokens('invalid token: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc-_9, error: expired')).toBe('invalid token: …, error: expired');
   expect(withoutTokens('nothing here. at all')).toBe('nothing here. at all');
+});
+
+describe('the page for checks', () => {
+  it('takes a token along, and finds it in any pasted link', () => {
+    expect([checkPath(null), checkPath('a.b.c')]).toEqual(['/check', '/check#token=a.b.c']);
+    expect(['https://h/watch/yard#token=a.b.c', ' /check#x=1&token=a.b.c ', 'https://h/r/yard', '#token=', 'nonsense'].map(parsePageToken)).toEqual(['a.b.c', 'a.b.c', null, null, null]);
+  });
 });

@@ -63,6 +63,17 @@ export function watchPath(room: string): string {
   return `/watch/${encodeURIComponent(room)}`;
 }
 
+/** The page that checks whether a call will work, in the room that the token opens. */
+export function checkPath(token: string | null): string {
+  return token === null ? '/check' : `/check#token=${encodeURIComponent(token)}`;
+}
+
+/** The token in a pasted link to any page of the app. */
+export function parsePageToken(link: string): string | null {
+  const fragment = /#(.*)$/.exec(link.trim())?.[1] ?? '';
+  return new URLSearchParams(fragment).get('token') || null;
+}
+
 export function roomPath(room: string): string {
   return `/r/${encodeURIComponent(room)}`;
 }

@@ -1,10 +1,12 @@
 import { t } from '../i18n';
 import type { MediaFailure } from '../lib/media';
 import { Icon } from '../ui/icons';
+import { route } from '../route';
+import { CheckLink } from '../ui/check-link';
 import type { Preview } from './preview';
 
-/** Why there is no camera or no microphone, and what to do about it. */
-export function Help({ preview }: { preview: Preview }) {
+/** Why there is no camera or no microphone, and what to do about it. `again`: another try, where it is more than the preview's own. */
+export function Help({ preview, again = () => void preview.start() }: { preview: Preview; again?: () => void }) {
   const words = t.value.prejoin;
   const audio = preview.failures.audio.value;
   const video = preview.failures.video.value;
@@ -33,9 +35,12 @@ export function Help({ preview }: { preview: Preview }) {
           </ol>
         </div>
       ))}
-      <button type="button" class="button" data-testid="prejoin-retry" onClick={() => void preview.start()}>
-        {words.retry}
-      </button>
+      <div class="help-actions">
+        <button type="button" class="button" data-testid="prejoin-retry" onClick={again}>
+          {words.retry}
+        </button>
+        {route.value.at !== 'check' && <CheckLink />}
+      </div>
     </section>
   );
 }

@@ -34,7 +34,21 @@ export function Home() {
           {!closed && <OtherDoors />}
         </section>
         <footer class="home-foot">
-          <p>{words.app.honest}</p>
+          <div>
+            <p>{words.app.honest}</p>
+            <p class="home-check">
+              <a
+                href="/check"
+                data-testid="home-check"
+                onClick={(event) => {
+                  event.preventDefault();
+                  go('/check');
+                }}
+              >
+                {words.app.check}
+              </a>
+            </p>
+          </div>
           {config.value && (
             <p class="home-version">
               {config.value.dev && <span>{words.home.devMode} </span>}

@@ -155,7 +155,7 @@ function JoinForm({ preview, fixedName, busy, onJoin }: Pick<PrejoinProps, 'prev
   );
 }
 
-function LevelMeter({ preview }: { preview: Preview }) {
+export function LevelMeter({ preview }: { preview: Preview }) {
   const share = meterShare(preview.level.value);
   return (
     <div class="meter" role="meter" aria-label={t.value.prejoin.level} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)} data-testid="prejoin-level">

@@ -10,6 +10,7 @@ import { readToken } from '../lib/invite';
 import { name, newIdentity, tabIdentity, visited } from '../prefs';
 import { route } from '../route';
 import type { Session } from '../room/session';
+import { CheckLink } from '../ui/check-link';
 import { MessagePage } from './message';
 import { Prejoin } from './prejoin';
 import { Preview } from './preview';
@@ -91,6 +92,9 @@ export function Visit() {
 /** Endings after which knocking again makes sense. */
 const AGAIN: ReadonlySet<Ending> = new Set(['left', 'duplicate', 'room_closed', 'room_missing', 'room_full', 'token_early', 'server_shutdown', 'server_busy', 'unreachable', 'media_failed', 'lost']);
 
+/** Endings whose cause the page for checks looks for. */
+const UNCONNECTED: ReadonlySet<Ending> = new Set(['unreachable', 'media_failed', 'unsupported', 'lost']);
+
 function EndPage({ ending, detail, onAgain }: { ending: Ending; detail: string; onAgain: () => void }) {
   const words = t.value.end;
   const asNew = (): void => {
@@ -104,6 +108,7 @@ function EndPage({ ending, detail, onAgain }: { ending: Ending; detail: string; 
           {words.rejoin}
         </button>
       )}
+      {UNCONNECTED.has(ending) && <CheckLink />}
       {ending === 'duplicate' && (
         <button type="button" class="button" data-testid="message-as-new" onClick={asNew}>
           {words.asNew}

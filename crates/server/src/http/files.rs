@@ -22,6 +22,8 @@ use super::{Shared, TEXT_PLAIN};
 const INDEX: &str = "index.html";
 /// What the app shows at addresses of its own: a room, a counselling session, a broadcast from both of its sides.
 const PAGES: [&str; 4] = ["/r/", "/c/", "/studio/", "/watch/"];
+/// Whether a call will work.
+const CHECK: &str = "/check";
 /// Their names carry a hash of their content.
 const HASHED_FOLDER: &str = "assets/";
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -100,7 +102,7 @@ pub(crate) async fn serve(
     if path == "/" && !wants_html(&headers) {
         return ([(CONTENT_TYPE, TEXT_PLAIN)], "OK").into_response();
     }
-    let is_page = path == "/" || PAGES.iter().any(|page| path.starts_with(page));
+    let is_page = path == "/" || path == CHECK || PAGES.iter().any(|page| path.starts_with(page));
     let name = if is_page {
         INDEX
     } else {

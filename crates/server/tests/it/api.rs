@@ -146,6 +146,7 @@ async fn pages_and_files() {
         "/c/courtyard?role=expert",
         "/studio/courtyard",
         "/watch/courtyard",
+        "/check",
     ] {
         let page = server.ask("GET", path, &html, b"").await;
         assert_eq!(page.status, 200, "{path}");

@@ -1,0 +1,73 @@
+/** What the server offers to find a way through networks: read from `GET /turn`, sorted by kind. */
+
+import type { Way } from './seen';
+
+export interface Relay {
+  urls: string[];
+  username: string;
+  credential: string;
+}
+
+export interface Offered {
+  relays: Partial<Record<Way, Relay>>;
+  /** A server to ask for one's own address: named as one, or a relay over UDP, which answers the same question. */
+  stun: string[];
+}
+
+export const NOTHING: Offered = { relays: {}, stun: [] };
+
+export function offeredBy(answer: unknown): Offered {
+  const list = field(answer, 'iceServers');
+  const offered: Offered = { relays: {}, stun: [] };
+  const implied: string[] = [];
+  for (const server of Array.isArray(list) ? list : []) {
+    const [username, credential] = [text(server, 'username'), text(server, 'credential')];
+    for (const url of urlsOf(server)) {
+      if (/^stuns?:/i.test(url)) offered.stun.push(url);
+      const way = wayOf(url);
+      if (way === null) continue;
+      const relay = (offered.relays[way] ??= { urls: [], username, credential });
+      relay.urls.push(url);
+      if (way === 'turn_udp') implied.push(`stun:${addressOf(url)}`);
+    }
+  }
+  if (offered.stun.length === 0) offered.stun = implied;
+  return offered;
+}
+
+/** As a connection is configured that may use whatever there is. */
+export function iceServers({ relays, stun }: Offered): RTCIceServer[] {
+  const named = stun.filter((url) => !isImplied(url, relays));
+  return [...(named.length > 0 ? [{ urls: named }] : []), ...Object.values(relays).map((relay) => ({ ...relay }))];
+}
+
+/** Host and port of a URL: what may be shown. */
+export function addressOf(url: string): string {
+  return url.replace(/^(stun|turn)s?:/i, '').replace(/\?.*$/, '');
+}
+
+function isImplied(url: string, relays: Offered['relays']): boolean {
+  return relays.turn_udp?.urls.some((known) => addressOf(known) === addressOf(url)) ?? false;
+}
+
+function wayOf(url: string): Way | null {
+  const match = /^(turns?):[^?]+(?:\?transport=(\w+))?$/i.exec(url);
+  if (!match) return null;
+  if (match[1]?.toLowerCase() === 'turns') return 'turn_tls';
+  return match[2]?.toLowerCase() === 'tcp' ? 'turn_tcp' : 'turn_udp';
+}
+
+function urlsOf(server: unknown): string[] {
+  const urls = field(server, 'urls');
+  const all: unknown[] = Array.isArray(urls) ? urls : [urls];
+  return all.filter((url): url is string => typeof url === 'string');
+}
+
+function text(value: unknown, name: string): string {
+  const found = field(value, name);
+  return typeof found === 'string' ? found : '';
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
