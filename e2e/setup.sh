@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg and fonts by apt, npm packages, a Python environment.
+# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg, a certificate authority for tests (pebble) and fonts by apt, npm packages, a Python environment.
 # Running it twice costs a second. `setup.sh --upstream` adds what upstream_python.sh needs.
 set -eu
 cd "$(dirname "$0")"
@@ -11,6 +11,8 @@ need() { # need COMMAND-OR-FILE PACKAGE
 need chromium chromium
 need firefox-esr firefox-esr
 need ffmpeg ffmpeg
+need openssl openssl
+need pebble pebble
 need /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"

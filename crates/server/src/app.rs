@@ -39,10 +39,8 @@ pub struct App {
 /// Why it cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
-    Listen(#[from] http::ListenError),
     #[error("{key}: {error}")]
-    Port {
+    Listen {
         key: &'static str,
         error: http::ListenError,
     },
@@ -153,7 +151,7 @@ impl App {
         &self.compat
     }
 
-    /// How the app is reached from this machine.
+    /// How the app is reached: by its name, else from this machine.
     pub fn url(&self) -> String {
         let (scheme, addresses) = match (self.is_secure(), self.https.is_empty()) {
             (true, false) => ("https", &self.https),
@@ -161,6 +159,12 @@ impl App {
             (false, _) => ("http", &self.addresses),
         };
         let port = addresses.first().map_or(0, SocketAddr::port);
+        if let Some(domain) = self.config().domain.as_ref().filter(|_| self.is_secure()) {
+            return match port {
+                443 => format!("https://{domain}"),
+                port => format!("https://{domain}:{port}"),
+            };
+        }
         let is_local =
             |address: &SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
         match addresses.first() {
@@ -244,16 +248,21 @@ struct Ports {
 
 impl Ports {
     fn bind(config: &Config) -> Result<Self, StartError> {
-        let more = |key, port: Option<u16>| {
-            let bound = port.map(|port| Listeners::bind(&config.bind, port));
-            bound
-                .transpose()
-                .map_err(|error| StartError::Port { key, error })
+        let bind = |key, port| {
+            let bound = Listeners::bind(&config.bind, port);
+            bound.map_err(|error| StartError::Listen { key, error })
         };
+        let tls = &config.tls;
         Ok(Self {
-            main: Listeners::bind(&config.bind, config.port)?,
-            https: more("tls.https_port", config.tls.https_port)?,
-            http: more("tls.http_port", config.tls.http_port)?,
+            main: bind("port (--port)", config.port)?,
+            https: tls
+                .https_port
+                .map(|port| bind("tls.https_port", port))
+                .transpose()?,
+            http: tls
+                .http_port
+                .map(|port| bind("tls.http_port", port))
+                .transpose()?,
             compat: Compat::bind(config)?,
         })
     }

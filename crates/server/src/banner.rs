@@ -143,7 +143,7 @@ fn certificate(app: &App) -> Vec<(&'static str, String)> {
             ),
             (
                 "",
-                "put a TLS proxy before this port, or try --tls self-signed in your own network."
+                "name a --domain, put a TLS proxy before this port, or try --tls self-signed in your own network."
                     .to_owned(),
             ),
         ],
@@ -161,6 +161,14 @@ fn certificate(app: &App) -> Vec<(&'static str, String)> {
             }
             lines
         }
+        CertificateSource::Acme(acme) if fingerprint.is_empty() => vec![
+            ("tls", format!("obtaining a certificate for {} from", acme.domain)),
+            ("", format!("{}; the log tells when it is here.", acme.directory)),
+        ],
+        CertificateSource::Acme(acme) => vec![
+            ("tls", format!("a certificate for {}, renewed by itself. SHA-256:", acme.domain)),
+            ("", fingerprint),
+        ],
         CertificateSource::Files { certificate, .. } => vec![
             ("tls", format!("{}, SHA-256:", certificate.display())),
             ("", fingerprint),

@@ -85,6 +85,9 @@ pub struct Settings {
     /// Addresses to listen at, parted by commas [default: loopback in development mode, else all].
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     bind: Option<Vec<IpAddr>>,
+    /// The name of this server: HTTPS on port 443, with a certificate that is got and renewed by itself.
+    #[arg(long, value_name = "NAME")]
+    domain: Option<String>,
     /// Addresses that clients reach the media port at, when it is behind address translation.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     announce: Option<Vec<IpAddr>>,
@@ -106,7 +109,7 @@ pub struct Settings {
     /// Open the ports that older programs know: 8267, 8443, 8888, 3030, 8080.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "MADANG_COMPAT", value_parser = clap::builder::BoolishValueParser::new())]
     compat: Option<bool>,
-    /// How HTTPS is spoken [default: files when tls.certificate is set, else off].
+    /// How HTTPS is spoken [default: files when tls.certificate is set, acme when a domain is, else off].
     #[arg(long, value_name = "MODE")]
     tls: Option<TlsMode>,
 }
@@ -118,6 +121,7 @@ impl From<Settings> for Flags {
             udp_port: settings.udp_port,
             shards: settings.shards,
             bind: settings.bind,
+            domain: settings.domain,
             announce: settings.announce,
             stun_server: settings.stun_server,
             dev: settings.dev,
@@ -172,7 +176,8 @@ pub struct Token {
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = parse_attribute)]
     pub attributes: Vec<(String, String)>,
     /// Print an invite link to the app instead of the bare token.
-    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://localhost:7880", visible_alias = "url")]
+    /// Without a URL: to the domain of the settings, else to this machine.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "", visible_alias = "url")]
     pub link: Option<String>,
     /// Sign with this key [default: the first of the settings].
     #[arg(long, value_name = "NAME")]

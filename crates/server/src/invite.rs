@@ -57,6 +57,8 @@ pub fn token(config: &Config, wish: &Token) -> Result<String, TokenWishError> {
         .ok_or_else(|| TokenWishError::NoKey(key.to_owned()))?;
     Ok(match &wish.link {
         Some(link) => {
+            let usual = config.public_url();
+            let link = if link.is_empty() { &usual } else { link };
             let (site, room) = (link.trim_end_matches('/'), percent_encoded(&wish.room));
             format!("{site}/r/{room}#token={token}")
         }

@@ -26,10 +26,10 @@ pub mod media;
 pub use app::{App, StartError};
 pub use banner::{Style, banner};
 pub use config::{
-    Bind, CertificateSource, Compat, CompatKurento, CompatPort, CompatSignalling, Config,
-    ConfigError, DEV_KEY, DEV_SECRET, Flags, InterfaceFilter, Interfaces, Limits, Log, LogFormat,
-    Network, Rooms, SECRET_CHARS_MIN, Secret, Tls, TlsMode, Turn, Web, commented_toml, load,
-    markdown,
+    Acme, AcmeChallenge, Bind, CertificateSource, Compat, CompatKurento, CompatPort,
+    CompatSignalling, Config, ConfigError, DEV_KEY, DEV_SECRET, Flags, InterfaceFilter, Interfaces,
+    Limits, Log, LogFormat, Network, Rooms, SECRET_CHARS_MIN, Secret, Tls, TlsMode, Turn, Web,
+    commented_toml, load, markdown,
 };
 pub use doors::CompatError;
 pub use http::ListenError;

@@ -1,7 +1,7 @@
 //! The program: a command line over [`madang_server`], and over [`madang_client`] for the verbs that are clients. The server's
 //! library knows nothing of those.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -146,6 +146,7 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     }
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match config.log.format {
         LogFormat::Text => log.with_target(false).init(),

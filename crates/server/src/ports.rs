@@ -42,6 +42,16 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
     } else {
         "HTTPS"
     };
+    let if_main_is_closed = match config.tls.https_port {
+        Some(port) => Words::new(
+            format!("nothing, as long as people come to port {port}"),
+            format!("사람들이 {port} 포트로 들어오면 문제없습니다"),
+        ),
+        None => Words::new(
+            "nobody can open the app or join a room",
+            "아무도 앱을 열거나 방에 들어올 수 없습니다",
+        ),
+    };
     let mut ports = vec![
         tcp(
             config.port,
@@ -50,10 +60,7 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
                 format!("the app, signalling and the API ({scheme})"),
                 format!("앱, 시그널링, API ({scheme})"),
             ),
-            Words::new(
-                "nobody can open the app or join a room",
-                "아무도 앱을 열거나 방에 들어올 수 없습니다",
-            ),
+            if_main_is_closed,
         ),
         OpenPort {
             protocol: Protocol::Udp,
@@ -107,13 +114,21 @@ fn of_tls(config: &Config) -> Vec<OpenPort> {
         ));
     }
     if let Some(port) = config.tls.http_port {
-        ports.push(tcp(
-            port,
-            "tls.http_port",
+        let why = if matches!(config.tls.source, CertificateSource::Acme(_)) {
+            Words::new(
+                "sends visitors of http:// on to HTTPS; the certificate authority asks there (or at the HTTPS port)",
+                "http://로 들어온 사람을 HTTPS로 보냅니다. 인증 기관도 이 포트(또는 HTTPS 포트)로 확인합니다",
+            )
+        } else {
             Words::new(
                 "sends visitors of http:// on to HTTPS",
                 "http://로 들어온 사람을 HTTPS로 보냅니다",
-            ),
+            )
+        };
+        ports.push(tcp(
+            port,
+            "tls.http_port",
+            why,
             Words::new(
                 "whoever leaves out https:// sees no page",
                 "https://를 빼고 입력한 사람에게는 페이지가 열리지 않습니다",

@@ -59,6 +59,8 @@ stats! {
         tls_handshakes_slow,
         /// There were too many at one time.
         tls_handshakes_refused,
+        /// A certificate authority asked whether the name is ours.
+        acme_challenges_answered,
         /// A newer certificate is shown.
         certificates_renewed,
         /// A newer certificate could not be got, or not be used.

@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub use document::{commented_toml, markdown};
 pub use interfaces::{InterfaceFilter, Interfaces, Network};
 pub use sources::{Flags, load};
-pub use tls::{CertificateSource, Tls, TlsMode};
+pub use tls::{Acme, AcmeChallenge, CertificateSource, Tls, TlsMode};
 
 pub(crate) use raw::Raw;
 
@@ -41,6 +41,8 @@ const CORES_OF_ONE_SHARD: usize = 4;
 pub struct Config {
     pub port: u16,
     pub bind: Bind,
+    /// The name by which others reach it.
+    pub domain: Option<String>,
     pub udp_port: u16,
     pub shards: u8,
     /// Empty: those of the network interfaces.
@@ -187,7 +189,10 @@ pub enum ConfigError {
 impl Config {
     pub(crate) fn resolve(raw: Raw) -> Result<Self, ConfigError> {
         let configured_keys = raw.keys.unwrap_or_default();
-        let (dev, bind) = access(raw.dev, raw.bind, configured_keys.is_empty())?;
+        let domain = tls::domain(raw.domain.as_deref())?;
+        let tls = Tls::resolve(domain.as_deref(), raw.tls)?;
+        let is_public = domain.is_some() && tls.source != CertificateSource::None;
+        let (dev, bind) = access(raw.dev, raw.bind, configured_keys.is_empty(), is_public)?;
         let keys = if dev && configured_keys.is_empty() {
             BTreeMap::from([(DEV_KEY.to_owned(), Secret::new(DEV_SECRET))])
         } else {
@@ -205,6 +210,7 @@ impl Config {
         Ok(Self {
             port: raw.port.unwrap_or(7880),
             bind,
+            domain,
             udp_port: raw.udp_port.unwrap_or(7882),
             shards: shards(raw.shards)?,
             announce: announced(raw.announce)?,
@@ -234,7 +240,7 @@ impl Config {
                 format: raw.log.format.unwrap_or_default(),
             },
             web: Web { dir: raw.web.dir },
-            tls: Tls::resolve(raw.tls)?,
+            tls,
             compat: Compat::resolve(raw.compat),
         })
     }
@@ -250,6 +256,17 @@ impl Config {
             ..Raw::default()
         };
         Self::resolve(raw).expect("nothing here can be refused")
+    }
+
+    /// Where others find it, as far as the settings know.
+    pub(crate) fn public_url(&self) -> String {
+        let port = self.tls.https_port.unwrap_or(443);
+        match (&self.domain, port, &self.tls.source) {
+            (Some(domain), 443, _) => format!("https://{domain}"),
+            (Some(domain), port, _) => format!("https://{domain}:{port}"),
+            (None, _, CertificateSource::None) => format!("http://localhost:{}", self.port),
+            (None, _, _) => format!("https://localhost:{}", self.port),
+        }
     }
 
     /// Keys whose secret is shorter than it should be.
@@ -405,11 +422,12 @@ impl fmt::Debug for Secret {
 }
 
 /// Who may come in decides where we listen, and the other way round: without keys only this machine, unless somebody
-/// said in so many words that everybody may.
+/// said in so many words that everybody may. Whoever names a domain and its certificate wants others to come.
 fn access(
     dev: Option<bool>,
     bind: Option<Vec<IpAddr>>,
     is_without_keys: bool,
+    is_for_others: bool,
 ) -> Result<(bool, Bind), ConfigError> {
     if bind.as_ref().is_some_and(Vec::is_empty) {
         let message = "name at least one address, or leave it out".to_owned();
@@ -418,12 +436,15 @@ fn access(
             message,
         });
     }
-    let is_public = bind
+    let is_default = bind.is_none();
+    let everywhere = || vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let chosen = bind.or_else(|| is_for_others.then(everywhere));
+    let is_public = chosen
         .as_ref()
         .is_some_and(|addresses| !addresses.iter().all(IpAddr::is_loopback));
     let dev = dev.unwrap_or(is_without_keys && !is_public);
     if is_without_keys && !dev {
-        return Err(match bind {
+        return Err(match chosen {
             Some(addresses) if is_public => ConfigError::Open {
                 addresses: addresses
                     .iter()
@@ -434,12 +455,11 @@ fn access(
             Some(_) | None => ConfigError::NoKeys,
         });
     }
-    let is_default = bind.is_none();
-    let addresses = bind.unwrap_or_else(|| {
+    let addresses = chosen.unwrap_or_else(|| {
         if dev {
             vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
         } else {
-            vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+            everywhere()
         }
     });
     Ok((

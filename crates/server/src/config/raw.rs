@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{InterfaceFilter, LogFormat, Secret, TlsMode};
+use super::{AcmeChallenge, InterfaceFilter, LogFormat, Secret, TlsMode};
 
 /// One thing that can be set.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +89,8 @@ section!(
             "TCP port of the app, of signalling and of the API. 0: any free one.";
         bind: Vec<IpAddr>, List, "loopback in development mode, else all", "[\"0.0.0.0\", \"::\"]",
             "Addresses to listen at, for TCP and for UDP. Left out, UDP listens at all: only whom signalling let in can use it.";
+        domain: String, Text, "none", "\"meet.example.org\"",
+            "The name of this server. With it HTTPS is spoken on port 443 with a certificate of Let's Encrypt, got and renewed by itself; `[tls]` says otherwise. Flag: `--domain`.";
         udp_port: u16, Plain, "7882", "7882",
             "UDP port of all media of all rooms. 0: any free one.";
         shards: u8, Plain, "1 on up to 4 cores, else half of the cores", "2",
@@ -195,20 +197,39 @@ section!(
 
 section!(
     Tls, "tls", {
-        mode: TlsMode, Text, "files when tls.certificate is set, else off", "\"self-signed\"",
-            "off, self-signed or files. With TLS the main port speaks HTTPS, and plain HTTP with this machine only. Flag: `--tls`.";
+        mode: TlsMode, Text, "files when tls.certificate is set, acme when a domain is, else off", "\"self-signed\"",
+            "off, self-signed, files or acme. With TLS the main port speaks HTTPS, and plain HTTP with this machine only. Flag: `--tls`.";
         certificate: PathBuf, Text, "none", "\"fullchain.pem\"",
             "The certificate and those above it, as PEM. Read again when it changes.";
         private_key: PathBuf, Text, "none", "\"privkey.pem\"",
             "Its private key, as PEM.";
-        https_port: u16, Plain, "none", "443",
+        https_port: u16, Plain, "443 with a domain, else none", "443",
             "A TCP port for HTTPS besides the main one. 0: any free one.";
-        http_port: u16, Plain, "none", "80",
+        http_port: u16, Plain, "80 with a domain, else none", "80",
             "A TCP port whose visitors are sent on to HTTPS. 0: any free one.";
         cache: PathBuf, Text, "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/madang`, else `~/.local/state/madang`", "\"/var/lib/madang\"",
-            "Folder of what must outlive a restart: certificates that were made here, with their keys. Only its owner may read them.";
+            "Folder of what must outlive a restart: certificates that were got or made here, with their keys. Only its owner may read them.";
         handshakes_max: u32, Plain, "500", "500",
             "TLS handshakes at one time; one address has an eighth of them. Beyond it connections are closed.";
+    }, sections {
+        acme: Acme;
+    }
+);
+
+section!(
+    Acme, "tls.acme", {
+        directory: String, Text, "that of Let's Encrypt", "\"https://acme-staging-v02.api.letsencrypt.org/directory\"",
+            "The certificate authority, by the address of its ACME directory. Naming a domain means that you agree to its terms.";
+        email: String, Text, "none", "\"you@example.org\"",
+            "Whom the authority may write to.";
+        challenge: AcmeChallenge, Text, "both in turn", "\"tls-alpn-01\"",
+            "How the authority learns that the domain is yours: http-01 (it asks port 80) or tls-alpn-01 (it asks port 443).";
+        ca: PathBuf, Text, "none", "\"ca.pem\"",
+            "Certificates, as PEM, that the directory may be signed by besides those that the system trusts: for an authority of your own.";
+        eab_key_id: String, Text, "none", "\"kid-1\"",
+            "The account that you have with the authority, where it asks for one (external account binding).";
+        eab_hmac_key: Secret, Text, "none", "\"base64url\"",
+            "Its key, as base64url.";
     }
 );
 
@@ -273,6 +294,7 @@ pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
         Log::KEYS,
         Web::KEYS,
         Tls::KEYS,
+        Acme::KEYS,
         Compat::KEYS,
         CompatSpider::KEYS,
         CompatKurento::KEYS,

@@ -237,6 +237,7 @@ fn tls_is_what_the_settings_say() {
     for (text, parts) in [
         ("tls.certificate = 'c'", ["tls:", "private_key"]),
         ("tls.mode = 'files'", ["tls.mode", "tls.certificate"]),
+        ("tls.mode = 'acme'", ["tls.mode", "set the domain"]),
         ("tls.mode = 'on'", ["line 1", "self-signed"]),
         ("tls.https_port = 443", ["tls.https_port", "tls.mode"]),
         ("tls.http_port = 80", ["tls.http_port", "tls.mode"]),
@@ -314,5 +315,56 @@ fn wrong_networks_and_addresses_are_refused() {
             from_file(&format!("stun_server = '{wrong}'")),
             &["stun_server", "host:port"],
         );
+    }
+}
+
+#[test]
+fn a_domain_is_for_others_and_has_a_certificate() {
+    let config = from_file("domain = 'Meet.Example.ORG.'\nkeys.k = 's'").expect("valid");
+    let CertificateSource::Acme(acme) = &config.tls.source else {
+        panic!("{:?}", config.tls.source);
+    };
+    assert_eq!(acme.domain, "meet.example.org");
+    assert!(acme.directory.contains("letsencrypt.org"));
+    assert_eq!(
+        (config.tls.https_port, config.tls.http_port),
+        (Some(443), Some(80))
+    );
+    assert_eq!(config.public_url(), "https://meet.example.org");
+    assert!(!config.bind.is_loopback() && !config.dev);
+    // Nobody is let in by accident.
+    let named = "domain = 'meet.example.org'\n";
+    check_error(from_file(named), &["no keys are set", "0.0.0.0", "--dev"]);
+    let config = from_file(&format!("{named}dev = true")).expect("said so");
+    assert!(config.dev && !config.bind.is_loopback());
+    // Behind a proxy it is a name and nothing else.
+    let config = from_file(&format!("{named}tls.mode = 'off'")).expect("valid");
+    assert!(config.dev && config.bind.is_loopback() && config.tls.https_port.is_none());
+    assert_eq!(config.public_url(), "https://meet.example.org");
+    let config = from_file(&format!("{named}dev = true\ntls.https_port = 8443")).expect("valid");
+    assert_eq!(config.public_url(), "https://meet.example.org:8443");
+    for wrong in [
+        "https://meet.example.org",
+        "192.0.2.1",
+        "meet",
+        "meet.example.org:443",
+        "마당.한국",
+        "",
+    ] {
+        check_error(
+            from_file(&format!("domain = '{wrong}'")),
+            &["domain", "meet.example.org"],
+        );
+    }
+    for (key, parts) in [
+        (
+            "directory = 'http://x.org'",
+            ["tls.acme.directory", "https://"],
+        ),
+        ("directory = 'x'", ["tls.acme.directory", "https://"]),
+        ("challenge = 'dns-01'", ["challenge", "http-01"]),
+        ("eab_key_id = 'k'", ["tls.acme", "eab_hmac_key"]),
+    ] {
+        check_error(from_file(&format!("{named}tls.acme.{key}")), &parts);
     }
 }

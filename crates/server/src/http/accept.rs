@@ -45,12 +45,18 @@ pub(crate) struct Listeners(Vec<TcpListener>);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     #[error(
-        "TCP port {port} is in use ({address}). Stop what uses it (`ss -tlpn 'sport = :{port}'` shows it), or choose another port: --port"
+        "TCP port {port} is in use ({address}). Stop what uses it (`ss -tlpn 'sport = :{port}'` shows it), or choose another port"
     )]
     InUse { address: SocketAddr, port: u16 },
     #[error(
-        "cannot listen at TCP {address}: {error}. Choose another port (--port) or address (--bind)"
+        "TCP {address} is for those with a right to it: {error}. Remedy: `setcap cap_net_bind_service=+ep` on the program \
+         (AmbientCapabilities=CAP_NET_BIND_SERVICE in a systemd unit), or another port to which the router maps this one"
     )]
+    Right {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("cannot listen at TCP {address}: {error}. Choose another port or address (--bind)")]
     Bind {
         address: SocketAddr,
         error: io::Error,
@@ -73,6 +79,9 @@ impl Listeners {
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     return Err(ListenError::InUse { address, port });
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(ListenError::Right { address, error });
                 }
                 // Many machines have no IPv6.
                 Err(error) if bind.is_default => {

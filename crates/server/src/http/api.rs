@@ -100,6 +100,12 @@ pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
         plain(StatusCode::SERVICE_UNAVAILABLE, "stopping")
     } else if seats >= seats_max {
         plain(StatusCode::SERVICE_UNAVAILABLE, "full")
+    } else if shared
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.certificates().shown().is_none())
+    {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "no certificate yet")
     } else {
         plain(StatusCode::OK, "ready")
     }
@@ -141,7 +147,12 @@ fn same_site(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Result<(), &'st
     let Some(host) = host.or_else(|| text(HOST)) else {
         return Err("no Host");
     };
-    if shared.config.bind.is_loopback() && !is_loopback_name(host) {
+    let is_named = shared.config.domain.as_deref().is_some_and(|domain| {
+        host.split(':')
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(domain))
+    });
+    if shared.config.bind.is_loopback() && !is_loopback_name(host) && !is_named {
         return Err("development mode on loopback answers to localhost only");
     }
     let origin = match headers.get(ORIGIN) {

@@ -102,6 +102,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .merge(for_any_origin)
         .merge(doors::routes(shared))
+        .merge(redirect::proofs())
         .fallback(files::serve);
     with_guards(all, shared)
 }

@@ -104,3 +104,27 @@ fn attributes_are_claims() {
         assert!(error.to_string().contains("write key=value"), "{error}");
     }
 }
+
+#[test]
+fn a_link_leads_to_where_the_server_is() {
+    let link = |config: &Config| {
+        let args = [
+            "madang",
+            "token",
+            "--room",
+            "r",
+            "--identity",
+            "i",
+            "--link",
+        ];
+        match Cli::try_parse_from(args).expect("valid").command {
+            Command::Token(wish) => token(config, &wish).expect("valid"),
+            Command::Serve(_) | Command::Ports(_) | Command::Config(_) => panic!("it says token"),
+        }
+    };
+    let mut config = Config::for_tests();
+    config.port = 7880;
+    assert!(link(&config).starts_with("http://localhost:7880/r/r#token="));
+    config.domain = Some("meet.example.org".to_owned());
+    assert!(link(&config).starts_with("https://meet.example.org/r/r#token="));
+}

@@ -31,7 +31,7 @@ struct Stamp {
 
 /// Files and what they were when they were read last. None: one of them was not there.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     files: Arc<Files>,
     read: Option<[Stamp; 2]>,
 }

@@ -29,6 +29,8 @@ pub enum IdentityError {
     },
     #[error("{path} holds no certificate; it should begin with -----BEGIN CERTIFICATE-----")]
     Empty { path: PathBuf },
+    #[error("it is no PEM: {0}")]
+    Pem(rustls::pki_types::pem::Error),
     #[error("the certificate and the private key do not belong together")]
     Pair,
     #[error("the certificate or its key is no good: {0}")]
@@ -58,6 +60,15 @@ impl Identity {
             valid_until: validity.not_after.to_system_time(),
             certified: Arc::new(certified),
         })
+    }
+
+    /// A chain and a key in one text.
+    pub(super) fn from_pem(text: &str) -> Result<Self, IdentityError> {
+        let chain = CertificateDer::pem_slice_iter(text.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(IdentityError::Pem)?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(IdentityError::Pem)?;
+        Self::new(chain, key)
     }
 
     /// Both may be one file.

@@ -1,5 +1,6 @@
 //! TLS: whose certificate is shown, where it comes from, and what handshakes may cost.
 
+mod acme;
 mod files;
 mod identity;
 mod own;
@@ -14,6 +15,7 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -26,6 +28,8 @@ use crate::config::{CertificateSource, Config};
 use crate::http::ByIp;
 use crate::stats::Stats;
 
+pub(crate) use self::acme::Challenges;
+use self::acme::Renewal;
 use self::files::{Files, Watch};
 pub(crate) use self::identity::Identity;
 pub use self::identity::IdentityError;
@@ -59,6 +63,7 @@ pub enum TlsError {
 pub(crate) struct Tls {
     config: Arc<ServerConfig>,
     certificates: Arc<Certificates>,
+    challenges: Arc<Challenges>,
     handshakes: Semaphore,
     handshakes_of_ip: ByIp,
     handshakes_of_ip_max: u32,
@@ -71,7 +76,21 @@ pub(crate) struct Certificates(RwLock<Option<Arc<Identity>>>);
 
 /// What keeps the certificate good, until the server stops.
 #[derive(Debug)]
-pub(crate) struct Keeper(Option<Watch>);
+pub(crate) enum Keeper {
+    /// It is good for as long as the server runs.
+    None,
+    Files(Watch),
+    Acme(Renewal),
+}
+
+/// What became of a handshake.
+enum Shaken {
+    Done(Box<TlsStream<TcpStream>>),
+    /// A certificate authority saw what it wanted to see.
+    Proved,
+    /// There are too many at present.
+    Full,
+}
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,11 +105,13 @@ impl Tls {
         is_needed: bool,
         stats: &Arc<Stats>,
     ) -> Result<Option<(Self, Keeper)>, TlsError> {
-        let mut keeper = Keeper(None);
+        let certificates = Arc::new(Certificates::default());
+        let challenges = Arc::new(Challenges::default());
+        let mut keeper = Keeper::None;
         let identity = match &config.tls.source {
             CertificateSource::None if !is_needed => return Ok(None),
-            CertificateSource::None => own::passing(&own::names(config))?,
-            CertificateSource::SelfSigned => own::kept(&cache(config)?, &own::names(config))?,
+            CertificateSource::None => Some(own::passing(&own::names(config))?),
+            CertificateSource::SelfSigned => Some(own::kept(&cache(config)?, &own::names(config))?),
             CertificateSource::Files {
                 certificate,
                 private_key,
@@ -101,12 +122,20 @@ impl Tls {
                 };
                 let (identity, watch) =
                     Watch::open(files).map_err(|error| TlsError::Files { error })?;
-                keeper = Keeper(Some(watch));
-                identity
+                keeper = Keeper::Files(watch);
+                Some(identity)
+            }
+            CertificateSource::Acme(acme) => {
+                let renewal =
+                    Renewal::new(acme, &cache(config)?, &challenges, &certificates, stats);
+                let kept = renewal.kept();
+                keeper = Keeper::Acme(renewal);
+                kept
             }
         };
-        let certificates = Arc::new(Certificates::default());
-        certificates.show(identity);
+        if let Some(identity) = identity {
+            certificates.show(identity);
+        }
         let mut rustls = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Use)?
@@ -118,6 +147,7 @@ impl Tls {
         let tls = Self {
             config: Arc::new(rustls),
             certificates,
+            challenges,
             handshakes: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
             handshakes_of_ip: ByIp::default(),
             handshakes_of_ip_max: handshakes_max.div_ceil(SHARE_OF_IP),
@@ -130,6 +160,10 @@ impl Tls {
         &self.certificates
     }
 
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
+    }
+
     /// None: it came to nothing, and is counted.
     pub(crate) async fn accept(
         &self,
@@ -138,11 +172,15 @@ impl Tls {
     ) -> Option<TlsStream<TcpStream>> {
         let (stats, _live) = (&self.stats, self.stats.tls_handshake());
         match timeout(HANDSHAKE_TIMEOUT, self.shake_hands(stream, ip)).await {
-            Ok(Ok(Some(stream))) => {
+            Ok(Ok(Shaken::Done(stream))) => {
                 Stats::count(&stats.tls_handshakes_done);
-                Some(stream)
+                Some(*stream)
             }
-            Ok(Ok(None)) => {
+            Ok(Ok(Shaken::Proved)) => {
+                Stats::count(&stats.acme_challenges_answered);
+                None
+            }
+            Ok(Ok(Shaken::Full)) => {
                 Stats::count(&stats.tls_handshakes_refused);
                 None
             }
@@ -158,20 +196,28 @@ impl Tls {
         }
     }
 
-    /// None: there are too many at present. Whoever has not said hello costs a socket only and holds no place.
-    async fn shake_hands(
-        &self,
-        stream: TcpStream,
-        ip: IpAddr,
-    ) -> std::io::Result<Option<TlsStream<TcpStream>>> {
+    /// Whoever has not said hello costs a socket only and holds no place.
+    async fn shake_hands(&self, stream: TcpStream, ip: IpAddr) -> std::io::Result<Shaken> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let of_ip = self
-            .handshakes_of_ip
-            .enter(ip, Some(self.handshakes_of_ip_max));
+        let limit = Some(self.handshakes_of_ip_max);
+        let of_ip = self.handshakes_of_ip.enter(ip, limit);
         let (Some(_of_ip), Ok(_place)) = (of_ip, self.handshakes.try_acquire()) else {
-            return Ok(None);
+            return Ok(Shaken::Full);
         };
-        hello.into_stream(Arc::clone(&self.config)).await.map(Some)
+        if let Some(config) = self.challenge(&hello.client_hello()) {
+            // The certificate is the answer (RFC 8737 §3).
+            let mut stream = hello.into_stream(config).await?;
+            stream.shutdown().await?;
+            return Ok(Shaken::Proved);
+        }
+        let stream = hello.into_stream(Arc::clone(&self.config)).await?;
+        Ok(Shaken::Done(Box::new(stream)))
+    }
+
+    fn challenge(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        let mut protocols = hello.alpn()?;
+        protocols.find(|protocol| *protocol == acme::ALPN)?;
+        self.challenges.config(hello.server_name()?)
     }
 }
 
@@ -196,10 +242,17 @@ impl ResolvesServerCert for Certificates {
 
 impl Keeper {
     pub(crate) fn keep(self, tls: &Tls, tasks: &TaskTracker, stopping: &CancellationToken) {
-        if let Some(watch) = self.0 {
-            let certificates = Arc::clone(&tls.certificates);
-            let stats = Arc::clone(&tls.stats);
-            tasks.spawn(watch.run(certificates, stats, stopping.clone()));
+        let stopping = stopping.clone();
+        match self {
+            Self::None => {}
+            Self::Files(watch) => {
+                let certificates = Arc::clone(&tls.certificates);
+                let stats = Arc::clone(&tls.stats);
+                tasks.spawn(watch.run(certificates, stats, stopping));
+            }
+            Self::Acme(renewal) => {
+                tasks.spawn(renewal.run(stopping));
+            }
         }
     }
 }

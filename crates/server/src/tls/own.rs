@@ -83,7 +83,11 @@ pub(super) fn names(config: &Config) -> Vec<String> {
         ips.extend(lan_addresses());
     }
     let ips = ips.iter().map(ToString::to_string);
-    std::iter::once("localhost".to_owned()).chain(ips).collect()
+    let named = config.domain.iter().cloned();
+    std::iter::once("localhost".to_owned())
+        .chain(named)
+        .chain(ips)
+        .collect()
 }
 
 /// Of the interfaces that are up. Link-local ones cannot be typed into a browser.
