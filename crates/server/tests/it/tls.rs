@@ -121,6 +121,31 @@ async fn https_and_local_http_on_one_port() {
     assert_eq!(server.metric("madang_tls_handshakes_failed_total").await, 0);
 }
 
+#[tokio::test]
+async fn ports_of_older_programs_show_the_same_certificate() {
+    let folder = Folder::new();
+    let made = make();
+    folder.put(&made);
+    let source = folder.source();
+    let server = Server::with(|config| {
+        config.tls.source = source;
+        config.compat.spider.port = Some(0);
+        config.compat.kurento.port = Some(0);
+    })
+    .await;
+    for at in [
+        server.address(),
+        server.compat("spider"),
+        server.compat("kurento"),
+    ] {
+        assert_eq!(certificate(at).await, der(&made), "{at}");
+    }
+    // Those programs speak TLS, on this machine too.
+    let answer = ask_at(server.compat("spider"), "GET", "/live/ws/pub", &[], b"").await;
+    assert_eq!(answer.status, 0);
+    assert_eq!(server.metric("madang_refused_protocols_total").await, 1);
+}
+
 /// Machines of the network are sent on, this one's other addresses included.
 #[tokio::test]
 async fn http_from_elsewhere_is_sent_on() {

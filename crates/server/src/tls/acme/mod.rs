@@ -180,3 +180,6 @@ async fn leads_to(domain: &str) -> String {
         Ok(Err(_)) | Err(_) => "nowhere".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
