@@ -9,7 +9,7 @@ use madang_sfu::api::{
     Entropy, Identity, LeaveReason, Now, PeerId, Request, RoomId, RoomInfo, RoomName, ShardId,
     ShardSet,
 };
-use madang_signalling::room::{RoomSettings, Topology};
+use madang_signalling::room::{Bounds, RoomSettings, Topology};
 use tokio::sync::mpsc;
 
 use crate::config;
@@ -68,6 +68,8 @@ pub(crate) struct Seat {
     pub(crate) shard: ShardId,
     /// Other shards on which the room may have members.
     pub(crate) shards: ShardSet,
+    /// Of the room.
+    pub(crate) bounds: Bounds,
     directory: Arc<Directory>,
 }
 
@@ -106,8 +108,7 @@ struct State {
 
 struct Room {
     info: Arc<RoomInfo>,
-    /// What it is bound to for life; else every door is open.
-    topology: Option<Topology>,
+    bounds: Bounds,
     members: BTreeMap<Identity, SessionHandle>,
     /// Replaced ones too, until their sessions have ended.
     seats_by_shard: Vec<u32>,
@@ -185,7 +186,7 @@ impl Directory {
         *seats_of(&mut room.seats_by_shard, shard) += 1;
         let mut shards = room.shards;
         shards.remove(shard);
-        let info = Arc::clone(&room.info);
+        let (info, bounds) = (Arc::clone(&room.info), room.bounds);
         *seats_of(&mut state.seats_by_shard, shard) += 1;
         let place = Place {
             room: info.id,
@@ -200,6 +201,7 @@ impl Directory {
             room: info,
             shard,
             shards,
+            bounds,
             directory: Arc::clone(self),
         };
         Ok((seat, inbox))
@@ -277,7 +279,9 @@ impl Directory {
         let state = self.lock();
         let bound = |to| {
             let rooms = state.rooms.values();
-            rooms.filter(|room| room.topology == Some(to)).count()
+            rooms
+                .filter(|room| room.bounds.topology == Some(to))
+                .count()
         };
         Totals {
             rooms: state.rooms.len(),
@@ -304,8 +308,8 @@ impl Directory {
         }
         let room = state.rooms.get(wish.room);
         let topology = match room {
-            Some(room) => room.topology,
-            None => bound(wish.room, &wish.settings, &self.settings),
+            Some(room) => room.bounds.topology,
+            None => bounds_of(wish.room, &wish.settings, &self.settings).topology,
         };
         if let Some(other) = topology.filter(|of| *of != wish.topology) {
             return Err(match other {
@@ -410,7 +414,7 @@ impl State {
 impl Room {
     fn new(id: RoomId, name: &RoomName, making: &Making<'_>) -> Self {
         let (wanted, settings) = (making.wanted, making.settings);
-        let topology = bound(name, wanted, settings);
+        let bounds = bounds_of(name, wanted, settings);
         let whole_s = |timeout: Duration| u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         let empty_timeout_s = wanted
             .empty_timeout_s
@@ -426,11 +430,12 @@ impl Room {
                 .departure_timeout_s
                 .unwrap_or_else(|| whole_s(settings.departure_timeout)),
         };
-        tracing::info!(room = %id, ?topology, "room made");
+        let hides_addresses = bounds.hides_addresses;
+        tracing::info!(room = %id, topology = ?bounds.topology, hides_addresses, "room made");
         let kept = Duration::from_secs(empty_timeout_s.into());
         Self {
             info: Arc::new(info),
-            topology,
+            bounds,
             members: BTreeMap::new(),
             seats_by_shard: vec![0; making.shards],
             shards: ShardSet::default(),
@@ -469,9 +474,13 @@ impl Room {
 }
 
 /// What a new room is bound to.
-fn bound(name: &RoomName, wanted: &RoomSettings, settings: &config::Rooms) -> Option<Topology> {
+fn bounds_of(name: &RoomName, wanted: &RoomSettings, settings: &config::Rooms) -> Bounds {
     let by_name = || settings.topology(name.as_str());
-    wanted.topology.or_else(by_name)
+    Bounds {
+        topology: wanted.bounds.topology.or_else(by_name),
+        // Who asks for less does not undo what the server is set to.
+        hides_addresses: wanted.bounds.hides_addresses || settings.hides_addresses(name.as_str()),
+    }
 }
 
 /// What a new room is made with.

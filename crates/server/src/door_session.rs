@@ -8,15 +8,18 @@ use std::ops::Bound;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use madang_sfu::api::{Event, Grant, Request};
 use madang_signalling::Frame;
+use madang_signalling::TokenClaims;
 use madang_signalling::door::{
     Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError,
 };
 use madang_signalling::kurento;
-use madang_signalling::livekit::{IDENTITY_BYTES_MAX, ROOM_NAME_BYTES_MAX};
-use madang_signalling::room::RoomSettings;
+use madang_signalling::livekit::{Claims, IDENTITY_BYTES_MAX, ROOM_NAME_BYTES_MAX};
+use madang_signalling::room::{RoomSettings, Topology};
+use madang_signalling::ways::{Pass, RelayAccess, Ways, WaysWish};
 use tokio::sync::mpsc;
 
 use crate::carrier::Carrier;
@@ -30,6 +33,8 @@ use crate::time::now;
 
 /// Places of one conversation at one time: a program that speaks for many people holds one for each.
 const PLACES_MAX: usize = 512;
+/// Where nothing is relayed that has a time of its own.
+const PASS_TTL: Duration = Duration::from_secs(3_600);
 
 /// Everything a conversation is made of.
 pub(crate) struct DoorSession {
@@ -43,6 +48,8 @@ pub(crate) struct DoorSession {
 #[derive(Debug)]
 pub(crate) struct Visitor {
     pub(crate) ip: IpAddr,
+    /// The address of ours that it uses, if it said one.
+    pub(crate) reached: Option<IpAddr>,
     /// Showed a token of the configuration already: may enter any room.
     pub(crate) is_trusted: bool,
     /// By which the carrier knows this conversation, if it shows them.
@@ -54,6 +61,7 @@ struct Held {
     /// None: nobody can reach this place any more.
     commands: Option<mpsc::Receiver<Command>>,
     seat: Seat,
+    grant: Grant,
 }
 
 enum Heard {
@@ -173,6 +181,12 @@ impl Running {
                     let uploaded = self.upload(bytes);
                     self.door.handle_uploaded(now(), uploaded);
                 }
+                DoorOutput::Ways(place, wish) => {
+                    // Whose place is gone meanwhile needs none.
+                    if let Some(ways) = self.ways(place, &wish) {
+                        self.door.handle_ways(now(), &ways);
+                    }
+                }
                 DoorOutput::Close => {
                     self.is_over = true;
                     return;
@@ -230,16 +244,57 @@ impl Running {
             shards: seat.shards,
             grant,
             attributes,
+            hides_addresses: seat.bounds.hides_addresses,
         };
         let held = Held {
             port: shared.media.attach(seat.shard, seat.peer),
             commands: Some(commands),
             seat,
+            grant: entered.grant.clone(),
         };
         if let Some(former) = self.places.insert(place, held) {
             former.quit();
         }
         Ok(entered)
+    }
+
+    fn ways(&self, place: Place, wish: &WaysWish) -> Option<Ways> {
+        let held = self.places.get(&place)?;
+        let access = self
+            .shared
+            .media
+            .relay_access(held.seat.peer, self.visitor.reached);
+        let ttl = access.as_ref().map_or(PASS_TTL, |access| access.ttl);
+        let is_open = held.seat.bounds.topology != Some(Topology::Mesh);
+        let wanted = wish.pass.as_ref().filter(|_| is_open);
+        Some(Ways {
+            relay: access.map(|access| RelayAccess {
+                urls: access.urls,
+                username: access.username,
+                credential: access.password,
+            }),
+            pass: wanted.and_then(|pass| self.pass(held, pass, ttl)),
+            ttl,
+        })
+    }
+
+    /// What its holder may do here he may do there: a token of this server for the same room.
+    fn pass(&self, held: &Held, pass: &Pass, ttl: Duration) -> Option<String> {
+        let keys = &self.shared.keys;
+        let told = TokenClaims {
+            identity: pass.identity.clone(),
+            name: pass.name.clone(),
+            metadata: String::new(),
+            attributes: BTreeMap::new(),
+            grant: held.grant.clone(),
+        };
+        let room = held.seat.room.name.as_str();
+        let mut claims = Claims::join(room, &pass.identity).refreshed(&told);
+        if let Some(video) = &mut claims.video {
+            video.can_publish_data = Some(false);
+            video.can_update_own_metadata = None;
+        }
+        keys.sign(keys.first()?, claims, now().wall, ttl)
     }
 
     /// With what the token says of its holder. None: may not enter.

@@ -13,6 +13,7 @@ use madang_sfu::api::{
 
 use crate::Frame;
 use crate::room::Topology;
+use crate::ways::{Ways, WaysWish};
 
 /// Application data as plain bytes under a channel's label: what every door but the SDKs' one speaks.
 pub const FORM_PLAIN: DataForm = DataForm(0);
@@ -48,6 +49,8 @@ pub struct Entered {
     pub grant: Grant,
     /// What the token says of who holds it.
     pub attributes: BTreeMap<String, String>,
+    /// Nobody in this room is to learn another's address.
+    pub hides_addresses: bool,
 }
 
 /// Why no place was given; each dialect has its own sentence for it.
@@ -100,6 +103,8 @@ pub enum DoorOutput {
     Quit(Place),
     /// A picture for the others to fetch by the name that comes back.
     Upload(Vec<u8>),
+    /// By which ways the media of this place may go.
+    Ways(Place, WaysWish),
     /// The conversation is over: all its places are given up, the carrier is closed.
     Close,
 }
@@ -113,6 +118,9 @@ pub trait Door: Send {
 
     /// The answer to `Upload`, in order: the name by which it can be fetched. Who never asks is never answered.
     fn handle_uploaded(&mut self, _now: Now, _uploaded: Result<String, UploadError>) {}
+
+    /// The answer to `Ways`. Who never asks is never answered.
+    fn handle_ways(&mut self, _now: Now, _ways: &Ways) {}
 
     /// The time of `poll_timeout` has come.
     fn handle_timeout(&mut self, _now: Now) {}
@@ -159,6 +167,21 @@ pub(crate) fn client_offers(publish: bool, bitrate_max_bps: Option<u64>) -> Conn
         answers_ahead: false,
         bitrate_max_bps: bitrate_max_bps.filter(|_| publish),
         channels: Vec::new(),
+    }
+}
+
+/// Words for others of the same door.
+pub(crate) fn relayed(label: &str, form: DataForm, text: String, to: Recipients) -> DataMessage {
+    DataMessage {
+        label: Arc::from(label),
+        reliable: true,
+        binary: false,
+        form,
+        translate: true,
+        payload: Bytes::from(text),
+        plain: None,
+        to,
+        from_peer: true,
     }
 }
 

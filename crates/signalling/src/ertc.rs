@@ -3,20 +3,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
 use madang_sfu::api::{
-    DataForm, DataMessage, Event, Identity, Now, PeerId, PeerInfo, Recipients, Request, RoomName,
-    Update,
+    DataForm, Event, Identity, Now, PeerId, PeerInfo, Recipients, Request, RoomName, Update,
 };
 
 use crate::Frame;
 use crate::door::{
     Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, Stage, UploadError, farewell,
+    relayed,
 };
+use crate::hiding;
 use crate::offering::{attributes, media, wordless};
 use crate::query::Query;
 use crate::room::Topology;
+use crate::ways::{Asked, Pass, Ways};
 
 mod message;
 
@@ -67,6 +69,7 @@ pub struct Ertc {
     id: String,
     /// The client wants to hear when the other comes and goes.
     notify: bool,
+    ways: Asked,
     /// Nobody else has this role in the room, but for those who do not ask for it.
     is_seated: bool,
     may_speak: bool,
@@ -123,6 +126,7 @@ impl Ertc {
             nick: query.text(NICK).to_owned(),
             id: query.text(ID).to_owned(),
             notify: query.is_set("notify"),
+            ways: Asked::new(query.is_set("ice")),
             is_seated,
             may_speak: false,
             stage: Stage::Entering,
@@ -180,7 +184,7 @@ impl Ertc {
         }
         let refusal = match (kind, self.role) {
             ("", _) => Some("type is missing"),
-            ("FILE2" | "BYE" | "JOIN" | "ERROR", _) => Some("only the server says that"),
+            ("FILE2" | "BYE" | "JOIN" | "ICE" | "ERROR", _) => Some("only the server says that"),
             ("END", Role::Member) => Some("only the expert ends the session"),
             ("MEMEND" | "SYS", Role::Expert) => Some("only a member says that"),
             _ => None,
@@ -197,6 +201,10 @@ impl Ertc {
                     *said = Some(known.clone());
                 }
             }
+        }
+        let hides = self.ways.hides_addresses;
+        if hides && !hiding::both(&mut message.sdp, &mut message.candidate) {
+            return;
         }
         let role = self.role;
         self.send(&message, |other| other.role != role);
@@ -227,17 +235,8 @@ impl Ertc {
         if to.is_empty() {
             return;
         }
-        self.request(Request::Data(Box::new(DataMessage {
-            label: Arc::from(LABEL),
-            reliable: true,
-            binary: false,
-            form: FORM,
-            translate: true,
-            payload: Bytes::from(message.text()),
-            plain: None,
-            to: Recipients::Peers(to),
-            from_peer: true,
-        })));
+        let message = relayed(LABEL, FORM, message.text(), Recipients::Peers(to));
+        self.request(Request::Data(Box::new(message)));
     }
 
     fn show_role(&mut self) {
@@ -318,6 +317,7 @@ impl Ertc {
             self.tell_error(sentence);
         }
         self.stage = Stage::Over;
+        self.ways = Asked::default();
         self.outputs.push_back(DoorOutput::Close);
     }
 }
@@ -343,6 +343,9 @@ impl Door for Ertc {
                 self.may_speak = join.grant.publish_data;
                 let request = Request::Join(Box::new(join));
                 self.outputs.push_back(DoorOutput::Request(place, request));
+                let pass = Pass::of(&self.identity, &self.nick);
+                let wish = self.ways.entered(place, &entered, Some(pass));
+                self.outputs.extend(wish);
             }
             Err(EnterError::Taken) => {
                 let sentence = format!("the seat of the {} is taken", self.role.name());
@@ -390,6 +393,19 @@ impl Door for Ertc {
                 self.tell_error(&error.to_string());
             }
         }
+    }
+
+    fn handle_ways(&mut self, now: Now, ways: &Ways) {
+        let said = self.ways.told(now, ways);
+        self.tell(&Message::about("ICE", "", "", &said));
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.outputs.extend(self.ways.handle_timeout(now));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.ways.poll_timeout()
     }
 
     fn poll_output(&mut self) -> Option<DoorOutput> {

@@ -3,6 +3,7 @@
 
 pub mod door;
 pub mod ertc;
+mod hiding;
 mod json;
 mod jsonrpc;
 pub mod kurento;
@@ -21,6 +22,7 @@ pub mod spider;
 mod switchboard;
 mod uuid;
 mod watching;
+pub mod ways;
 
 #[cfg(test)]
 mod testing;

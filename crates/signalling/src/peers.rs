@@ -3,20 +3,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
 use madang_sfu::api::{
-    DataForm, DataMessage, Event, Identity, Now, PeerId, PeerInfo, Recipients, Request, RoomName,
+    DataForm, Event, Identity, Now, PeerId, PeerInfo, Recipients, Request, RoomName,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Frame;
-use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place};
+use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, relayed};
+use crate::hiding;
 use crate::json::{self, Members, quoted};
 use crate::offering::{media, wordless};
 use crate::query::Query;
 use crate::room::Topology;
+use crate::ways::{Asked, Ways};
 
 /// How this dialect writes messages: the object that is the argument of `message`.
 pub const FORM: DataForm = DataForm(4);
@@ -69,6 +71,7 @@ impl Connection {
 pub struct Peers {
     room: RoomName,
     token: Option<String>,
+    ways: Asked,
     socket_id: String,
     stage: Stage,
     /// The others who came by this door and said `ready`.
@@ -122,6 +125,7 @@ impl Peers {
         Ok(Self {
             room: RoomName::new(&room),
             token,
+            ways: Asked::new(said("ice") == "1"),
             socket_id: socket_id.to_owned(),
             stage: Stage::Nameless,
             members: BTreeMap::new(),
@@ -196,7 +200,14 @@ impl Peers {
     /// Who sent it is ours to say.
     fn relay(&mut self, from: &Identity, message: &Message) {
         let (Message::All(text) | Message::One(text)) = message;
-        let Some(members) = Members::read(text) else {
+        let hidden = match self.ways.hides_addresses {
+            true => hiding::message(text),
+            false => Some(text.into()),
+        };
+        let Some(text) = hidden else {
+            return;
+        };
+        let Some(members) = Members::read(&text) else {
             self.dropped.malformed += 1;
             return;
         };
@@ -214,18 +225,8 @@ impl Peers {
                 }
             }
         };
-        let payload = Bytes::from(members.with("from", from.as_str()));
-        let message = DataMessage {
-            label: Arc::from(LABEL),
-            reliable: true,
-            binary: false,
-            form: FORM,
-            translate: true,
-            payload,
-            plain: None,
-            to,
-            from_peer: true,
-        };
+        let payload = members.with("from", from.as_str());
+        let message = relayed(LABEL, FORM, payload, to);
         self.request(Request::Data(Box::new(message)));
     }
 
@@ -238,6 +239,7 @@ impl Peers {
 
     fn close(&mut self) {
         self.stage = Stage::Over;
+        self.ways = Asked::default();
         self.outputs.push_back(DoorOutput::Close);
     }
 
@@ -321,6 +323,8 @@ impl Door for Peers {
                 let mut join = entered.join(&ready.identity, "", ready.attributes.clone());
                 join.form = FORM;
                 self.request(Request::Join(Box::new(join)));
+                self.outputs
+                    .extend(self.ways.entered(place, &entered, None));
             }
             (Stage::Entering(ready), Err(error)) => {
                 let sentence = sentence(error, &ready.identity);
@@ -346,6 +350,19 @@ impl Door for Peers {
             // Other kinds of members talk of what this protocol has no words for.
             Event::Data { .. } | Event::PeerUpdated(_) | media!() | wordless!() => {}
         }
+    }
+
+    fn handle_ways(&mut self, now: Now, ways: &Ways) {
+        let said = self.ways.told(now, ways);
+        self.emit("ice", &said);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.outputs.extend(self.ways.handle_timeout(now));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.ways.poll_timeout()
     }
 
     fn poll_output(&mut self) -> Option<DoorOutput> {

@@ -92,6 +92,7 @@ pub(crate) fn enter(
         shards: ShardSet::default(),
         grant: Grant::everything(),
         attributes: BTreeMap::new(),
+        hides_addresses: false,
     };
     door.handle_entered(now(), Place(place), Ok(entered));
     let mut all = said(door);
@@ -133,6 +134,7 @@ pub(crate) fn said(door: &mut dyn Door) -> Vec<String> {
             DoorOutput::Request(place, request) => format!("{} {}", place.0, short(&request)),
             DoorOutput::Quit(place) => format!("quit {}", place.0),
             DoorOutput::Upload(bytes) => format!("upload {}", bytes.len()),
+            DoorOutput::Ways(place, _) => format!("ways {}", place.0),
             DoorOutput::Close => "close".to_owned(),
         })
         .collect()

@@ -77,6 +77,7 @@ pub struct Rooms {
     pub peers_per_shard: u32,
     pub mesh: Vec<String>,
     pub sfu: Vec<String>,
+    pub relay: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -295,7 +296,13 @@ impl Rooms {
             peers_per_shard: positive("rooms.peers_per_shard", raw.peers_per_shard.unwrap_or(500))?,
             mesh,
             sfu,
+            relay: raw.relay.unwrap_or_default(),
         })
+    }
+
+    /// Whether nobody in a room of that name is to learn another's address.
+    pub(crate) fn hides_addresses(&self, name: &str) -> bool {
+        self.relay.iter().any(|of| fitting(of, name).is_some())
     }
 
     /// What a room of that name is bound to, unless whoever makes it says otherwise.

@@ -140,6 +140,8 @@ section!(
             "Rooms whose members connect to each other: other doors are closed there. `*` at the end stands for any end; where several names fit, the longest decides. Rooms in neither list are open to both kinds.";
         sfu: Vec<String>, List, "[]", "[\"stage\", \"class-*\"]",
             "Rooms whose media goes through the server: doors of the other kind are closed there.";
+        relay: Vec<String>, List, "[]", "[\"private-*\"]",
+            "Rooms whose members, where they connect to each other, do so by way of the relay alone, so that nobody learns another's address. `*` as above. The server's own way hides addresses always.";
     }
 );
 

@@ -200,7 +200,7 @@ fn the_token_may_say_what_a_new_room_is() {
         peers_max: Some(1),
         empty_timeout_s: Some(5),
         departure_timeout_s: None,
-        topology: None,
+        bounds: Bounds::default(),
     };
     let first = Wish {
         settings,
@@ -267,7 +267,10 @@ fn a_room_is_bound_by_its_name_or_by_whoever_makes_it() {
     let join = |room: &str, topology, wanted| {
         let (room, identity) = (room.into(), "a".into());
         let settings = RoomSettings {
-            topology: wanted,
+            bounds: Bounds {
+                topology: wanted,
+                ..Bounds::default()
+            },
             ..RoomSettings::default()
         };
         let wish = Wish {
@@ -302,7 +305,10 @@ fn a_room_is_bound_by_its_name_or_by_whoever_makes_it() {
         "and nobody after him"
     );
     let settings = RoomSettings {
-        topology: Some(mesh),
+        bounds: Bounds {
+            topology: Some(mesh),
+            ..Bounds::default()
+        },
         ..RoomSettings::default()
     };
     let name = "made".into();
@@ -310,4 +316,31 @@ fn a_room_is_bound_by_its_name_or_by_whoever_makes_it() {
     assert_eq!(join("made", sfu, None), Some(AdmitError::Mesh));
     let totals = yard.directory.totals();
     assert_eq!((totals.rooms, totals.mesh, totals.sfu), (8, 3, 3));
+}
+
+#[test]
+fn addresses_are_hidden_by_the_name_of_a_room_or_by_whoever_makes_it() {
+    let yard = Yard::new(1, |settings, _| settings.relay = vec!["p-*".to_owned()]);
+    let hides = |room: &str, hides_addresses| {
+        let (room, identity) = (room.into(), "a".into());
+        let bounds = Bounds {
+            hides_addresses,
+            ..Bounds::default()
+        };
+        let settings = RoomSettings {
+            bounds,
+            ..RoomSettings::default()
+        };
+        let wish = Wish {
+            settings,
+            ..wish(&room, &identity)
+        };
+        let (seat, _inbox) = yard.directory.admit(yard.at(0), &wish).expect("free");
+        seat.bounds.hides_addresses
+    };
+    assert!(hides("p-1", false), "who asks for less gets no less");
+    assert!(hides("yard", true));
+    assert!(hides("yard", false), "for life");
+    assert!(!hides("hall", false));
+    assert!(!hides("hall", true), "for life");
 }

@@ -14,7 +14,7 @@ use axum::{Extension, Router};
 use super::{Kind, Opening, is_from_own_page};
 use crate::carrier;
 use crate::door_session::{DoorSession, Visitor};
-use crate::http::{Held, Remote, Shared, TEXT_PLAIN, WRITE_BUFFER_BYTES_MAX, carry};
+use crate::http::{Held, Remote, Shared, TEXT_PLAIN, WRITE_BUFFER_BYTES_MAX, carry, reached};
 use crate::stats::Stats;
 
 pub(super) fn spider() -> Router<Arc<Shared>> {
@@ -75,6 +75,7 @@ async fn enter(
         Ok(door) => door,
         Err(reason) => return text(StatusCode::BAD_REQUEST, &reason),
     };
+    let reached = reached(&headers, &uri);
     let task = shared.tasks.carriers.token();
     let upgrade = upgrade
         .max_message_size(kind.message_bytes_max())
@@ -87,6 +88,7 @@ async fn enter(
             carrier,
             visitor: Visitor {
                 ip,
+                reached,
                 is_trusted: false,
                 listing: None,
             },

@@ -47,6 +47,7 @@ pub(crate) use by_ip::{ByIp, source_of};
 pub(crate) use files::Files;
 pub(crate) use redirect::{Https, to_https};
 pub(crate) use socket::{TALK, TALK_BYTES, WRITE_BUFFER_BYTES_MAX, carry};
+pub(crate) use turn::reached;
 
 /// What every handler may use.
 #[derive(Debug)]

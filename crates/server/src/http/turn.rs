@@ -71,7 +71,7 @@ pub(super) fn ice_servers(
 }
 
 /// The address of ours that the client uses, if it says one.
-pub(super) fn reached(headers: &HeaderMap, uri: &Uri) -> Option<IpAddr> {
+pub(crate) fn reached(headers: &HeaderMap, uri: &Uri) -> Option<IpAddr> {
     let authority = uri.authority().map(axum::http::uri::Authority::as_str);
     let host = authority.or_else(|| headers.get(HOST)?.to_str().ok())?;
     if let Some(rest) = host.strip_prefix('[') {

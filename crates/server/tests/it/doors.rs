@@ -829,7 +829,9 @@ async fn a_bound_room_refuses_doors_of_the_other_kind() {
     let unknown = create("hall", "mcu").await;
     assert_eq!(unknown.json()["code"], "invalid_argument");
     assert!(
-        unknown.body.contains("`mesh` and `sfu`"),
+        unknown
+            .body
+            .contains("`mesh`, `sfu`, `relay` and `mesh-relay`"),
         "{}",
         unknown.body
     );

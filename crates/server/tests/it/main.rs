@@ -13,3 +13,4 @@ mod session;
 mod support;
 mod tls;
 mod turn;
+mod ways;

@@ -6,7 +6,7 @@ use livekit_protocol as proto;
 use madang_sfu::api::{Grant, PeerKind, Source, SourceSet};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::room::{RoomSettings, Topology};
+use crate::room::{Bounds, RoomSettings};
 
 use super::{
     ATTRIBUTES_BYTES_MAX, Entry, EntryError, IDENTITY_BYTES_MAX, METADATA_BYTES_MAX,
@@ -233,8 +233,8 @@ impl Claims {
             .unwrap_or_default();
         let kept = (config.empty_timeout, config.departure_timeout);
         let limits = [config.max_participants, kept.0, kept.1];
-        let topology = Topology::named(&self.room_preset).unwrap_or_default();
-        RoomSettings::said(config.metadata, limits, topology)
+        let bounds = Bounds::named(&self.room_preset).unwrap_or_default();
+        RoomSettings::said(config.metadata, limits, bounds)
     }
 
     /// These claims with what changed during the session: for a refreshed token.

@@ -21,7 +21,7 @@ use super::{
     ATTRIBUTES_BYTES_MAX, FORM, LABEL_LOSSY, LABEL_RELIABLE, METADATA_BYTES_MAX, NAME_BYTES_MAX,
     ROOM_NAME_BYTES_MAX, data,
 };
-use crate::room::{RoomSettings, Topology};
+use crate::room::{Bounds, RoomSettings};
 
 /// The server refuses larger bodies before it reads them.
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -484,13 +484,13 @@ fn call_named(name: &str, body: Body<'_>) -> Option<Result<ServiceCall, TwirpErr
 }
 
 fn create_room(request: proto::CreateRoomRequest) -> Result<ServiceCall, TwirpError> {
-    let topology = Topology::named(&request.room_preset)
+    let bounds = Bounds::named(&request.room_preset)
         .map_err(|text| TwirpError::new(Code::InvalidArgument, text))?;
     let kept = (request.empty_timeout, request.departure_timeout);
     let limits = [request.max_participants, kept.0, kept.1];
     Ok(ServiceCall::CreateRoom {
         name: RoomName::new(&request.name),
-        settings: RoomSettings::said(request.metadata, limits, topology),
+        settings: RoomSettings::said(request.metadata, limits, bounds),
     })
 }
 

@@ -68,6 +68,7 @@ fn enter(board: &mut Board, place: u32) -> Vec<String> {
         shards: ShardSet::default(),
         grant: Grant::everything(),
         attributes: BTreeMap::new(),
+        hides_addresses: false,
     };
     board.handle_entered(Place(place), Ok(entered));
     said(board)

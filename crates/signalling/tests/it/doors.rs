@@ -29,6 +29,7 @@ use madang_signalling::many::Many;
 use madang_signalling::one2many::One2Many;
 use madang_signalling::peers::Peers;
 use madang_signalling::spider::Spider;
+use madang_signalling::ways::{RelayAccess, Ways};
 
 use crate::world::{World, reason};
 
@@ -191,6 +192,7 @@ impl Runner {
                         ..Grant::everything()
                     },
                     attributes: attributes.collect(),
+                    hides_addresses: rest == "hides-addresses",
                 };
                 self.world.peer(name);
                 self.door(name).handle_entered(now, place, Ok(entered));
@@ -198,6 +200,20 @@ impl Runner {
             "not-entered" => {
                 let error = enter_error(rest);
                 self.door(name).handle_entered(now, place, Err(error));
+            }
+            "ways" => {
+                let of = |kind| rest.split_whitespace().any(|word| word == kind);
+                let relay = of("relay").then(|| RelayAccess {
+                    urls: vec!["turn:203.0.113.1:7882?transport=udp".to_owned()],
+                    username: "1:PA_1".to_owned(),
+                    credential: "secret".to_owned(),
+                });
+                let ways = Ways {
+                    relay,
+                    pass: of("pass").then(|| "TOKEN".to_owned()),
+                    ttl: Duration::from_secs(3_600),
+                };
+                self.door(name).handle_ways(now, &ways);
             }
             "uploaded" => self.door(name).handle_uploaded(now, Ok(rest.to_owned())),
             "not-uploaded" => {
@@ -398,6 +414,11 @@ fn line_of(name: &str, output: &DoorOutput) -> String {
         DoorOutput::Request(_, request) => format!("{name}= {}", said(request)),
         DoorOutput::Quit(_) => format!("{name}= quit"),
         DoorOutput::Upload(bytes) => format!("{name}= upload {} bytes", bytes.len()),
+        DoorOutput::Ways(_, wish) => {
+            let pass = wish.pass.as_ref();
+            let pass = pass.map(|pass| format!(" pass {} {}", pass.identity, pass.name));
+            format!("{name}= ways{}", pass.unwrap_or_default())
+        }
         DoorOutput::Close => format!("{name}. close"),
     }
 }

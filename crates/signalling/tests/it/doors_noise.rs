@@ -13,6 +13,7 @@ use madang_signalling::ertc::Ertc;
 use madang_signalling::kurento::Kurento;
 use madang_signalling::peers::Peers;
 use madang_signalling::spider::Spider;
+use madang_signalling::ways::Ways;
 
 use crate::noise::Noise;
 
@@ -75,7 +76,7 @@ impl Entropy for Counting {
 }
 
 fn doors() -> Vec<(Box<dyn Door>, [&'static str; 4])> {
-    let room = "channel=yard&room=yard&vcodec=h264";
+    let room = "channel=yard&room=yard&vcodec=h264&ice=1";
     vec![
         (
             Box::new(Spider::publisher(room, 1).expect("a query")),
@@ -92,6 +93,14 @@ fn doors() -> Vec<(Box<dyn Door>, [&'static str; 4])> {
             KURENTO,
         ),
     ]
+}
+
+fn ways() -> Ways {
+    Ways {
+        relay: None,
+        pass: None,
+        ttl: Duration::from_secs(60),
+    }
 }
 
 /// Lets everybody in.
@@ -116,6 +125,7 @@ fn drain(door: &mut dyn Door, now: Now) -> usize {
                     shards: ShardSet::default(),
                     grant: Grant::everything(),
                     attributes: std::collections::BTreeMap::new(),
+                    hides_addresses: true,
                 };
                 door.handle_entered(now, place, Ok(entered));
             }
@@ -128,6 +138,7 @@ fn drain(door: &mut dyn Door, now: Now) -> usize {
                 door.handle_event(now, place, Event::Joined(Box::new(state)));
             }
             DoorOutput::Upload(_) => door.handle_uploaded(now, Ok("a.png".to_owned())),
+            DoorOutput::Ways(..) => door.handle_ways(now, &ways()),
             DoorOutput::Close => closes += 1,
             DoorOutput::Frame(_) | DoorOutput::Request(..) | DoorOutput::Quit(_) => {}
         }

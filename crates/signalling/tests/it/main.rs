@@ -125,6 +125,16 @@ fn ertc_seats() {
 }
 
 #[test]
+fn ertc_who_asks_hears_by_which_ways_media_may_go() {
+    doors::check(include_str!("../transcripts/ertc/ways.txt"));
+}
+
+#[test]
+fn ertc_hides_addresses_where_the_room_does() {
+    doors::check(include_str!("../transcripts/ertc/hiding.txt"));
+}
+
+#[test]
 fn ertc_refusals() {
     doors::check(include_str!("../transcripts/ertc/refusals.txt"));
 }
@@ -167,4 +177,9 @@ fn peers() {
 #[test]
 fn peers_refusals() {
     doors::check(include_str!("../transcripts/peers/refusals.txt"));
+}
+
+#[test]
+fn peers_who_ask_hear_by_which_ways_media_may_go_and_addresses_are_hidden() {
+    doors::check(include_str!("../transcripts/peers/ways.txt"));
 }

@@ -28,7 +28,7 @@ use self::session::{Beginning, Inlet, PING_INTERVAL, Session};
 use super::{Kind, MESSAGE_BYTES_MAX, is_from_own_page, query_value, random_id};
 use crate::carrier;
 use crate::http::{
-    Held, Remote, Shared, TEXT_PLAIN, WRITE_BUFFER_BYTES_MAX, carry, read_body, source_of,
+    Held, Remote, Shared, TEXT_PLAIN, WRITE_BUFFER_BYTES_MAX, carry, reached, read_body, source_of,
 };
 use crate::time::now;
 
@@ -135,7 +135,7 @@ impl Engine {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         protocol: Protocol,
-        (remote, query): (Remote, &str),
+        visitor: Visit<'_>,
         socket: Option<carrier::Carrier>,
     ) -> Result<(String, Handle), StatusCode> {
         let sessions_max = usize::try_from(shared.config.limits.connections_max);
@@ -144,7 +144,7 @@ impl Engine {
         let handle = Handle {
             inlets: sender,
             protocol,
-            source: source_of(remote.0),
+            source: source_of(visitor.remote.0),
         };
         {
             let mut sessions = self.lock();
@@ -156,8 +156,9 @@ impl Engine {
         let beginning = Beginning {
             protocol,
             sid: sid.clone(),
-            remote,
-            query: query.to_owned(),
+            remote: visitor.remote,
+            reached: visitor.reached,
+            query: visitor.query.to_owned(),
             inlets,
             socket,
         };
@@ -253,8 +254,11 @@ async fn handle(
     let call = Call {
         shared,
         engine,
-        remote,
-        query,
+        visit: Visit {
+            remote,
+            reached: reached(&parts.headers, &parts.uri),
+            query,
+        },
     };
     let answered = match Asked::parse(query, &call.engine.plan) {
         Err(refusal) => Err(refusal),
@@ -274,7 +278,15 @@ async fn handle(
 struct Call<'a> {
     shared: Arc<Shared>,
     engine: Arc<Engine>,
+    visit: Visit<'a>,
+}
+
+/// Who comes, and with which words.
+#[derive(Clone, Copy)]
+struct Visit<'a> {
     remote: Remote,
+    /// The address of ours that was asked, if the request says one.
+    reached: Option<IpAddr>,
     query: &'a str,
 }
 
@@ -289,16 +301,16 @@ impl Call<'_> {
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
         let joins = &self.shared.joins;
-        if joins.take(now().instant, self.remote.0).is_err() {
+        if joins.take(now().instant, self.visit.remote.0).is_err() {
             crate::stats::Stats::count(&self.shared.stats.refused_joins_of_ip);
             return Err(StatusCode::TOO_MANY_REQUESTS);
         }
-        let visitor = (self.remote, self.query);
-        self.engine.begin(&self.shared, protocol, visitor, socket)
+        self.engine
+            .begin(&self.shared, protocol, self.visit, socket)
     }
 
     async fn poll(&self, asked: &Asked) -> Result<Response, Refusal> {
-        let known = self.engine.find(asked, self.remote)?;
+        let known = self.engine.find(asked, self.visit.remote)?;
         let (handle, cookie) = match known {
             Some(handle) => (handle, None),
             None => match self.begin(asked.protocol, None) {
@@ -319,7 +331,7 @@ impl Call<'_> {
     }
 
     async fn post(&self, asked: &Asked, body: Body) -> Result<Response, Refusal> {
-        let handle = self.engine.find(asked, self.remote)?;
+        let handle = self.engine.find(asked, self.visit.remote)?;
         let handle = handle.ok_or(Refusal::Method)?;
         let body = match read_body(body, MESSAGE_BYTES_MAX).await {
             Ok(body) => body,
@@ -345,7 +357,7 @@ impl Call<'_> {
         upgrade: WebSocketUpgrade,
         held: Arc<Held>,
     ) -> Result<Response, Refusal> {
-        let known = self.engine.find(asked, self.remote)?;
+        let known = self.engine.find(asked, self.visit.remote)?;
         let (carrier, wire) = carrier::pair();
         let mut waiting = None;
         match known {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future as _, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -54,6 +55,7 @@ pub(super) struct Session {
     protocol: Protocol,
     sid: String,
     remote: Remote,
+    reached: Option<IpAddr>,
     query: String,
     inlets: mpsc::Receiver<Inlet>,
     outbox: VecDeque<String>,
@@ -103,6 +105,7 @@ pub(super) struct Beginning {
     pub(super) protocol: Protocol,
     pub(super) sid: String,
     pub(super) remote: Remote,
+    pub(super) reached: Option<IpAddr>,
     pub(super) query: String,
     pub(super) inlets: mpsc::Receiver<Inlet>,
     pub(super) socket: Option<Carrier>,
@@ -115,6 +118,7 @@ impl Session {
         let mut session = Self {
             protocol: beginning.protocol,
             remote: beginning.remote,
+            reached: beginning.reached,
             query: beginning.query,
             inlets: beginning.inlets,
             outbox: VecDeque::new(),
@@ -415,6 +419,7 @@ impl Session {
             carrier,
             visitor: Visitor {
                 ip: self.remote.0,
+                reached: self.reached,
                 is_trusted,
                 listing: (kind == Kind::Peers).then(|| Listing::new(&self.shared, &socket_id)),
             },
