@@ -2,6 +2,7 @@
 import { after, afterEach, before, describe, test } from 'node:test';
 import { strict as assert } from 'node:assert';
 import { chromium } from 'playwright-core';
+import { openFirefox } from '../lib/browsers.mjs';
 import { openNetwork, skipWithoutNamespaces } from '../lib/netns.mjs';
 import { metric, metricSum, skipUnlessOwned, startServer } from '../lib/server.mjs';
 import { eventually } from '../lib/measure.mjs';
@@ -105,6 +106,20 @@ describe('a good network', () => {
     const { tone, first, text } = await summary(page);
     assert.deepEqual([tone, first], ['fault', 'microphone']);
     assert.match(text, /You cannot be heard from here/);
+  });
+
+  test('in Firefox, too', async () => {
+    const firefox = await openFirefox({ name: 'Firefox' });
+    try {
+      await firefox.goto(`${server.url}/check`);
+      await firefox.waitFor('[data-testid="check"][data-state="done"]', LONG_MS);
+      const found = await lines(firefox.page);
+      for (const id of ['page', 'browser', 'http', 'socket', 'udp']) assert.match(found[id], /^ok /, `${id}: ${found[id]}`);
+      assert.match(found.call, /^(ok call_ok|limits call_late)/);
+      assert.match(found.bandwidth, /^(ok|limits) bandwidth_/);
+    } finally {
+      await firefox.close();
+    }
   });
 
   test('nothing stays behind', async () => {

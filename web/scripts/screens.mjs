@@ -1,5 +1,5 @@
 // A picture of every screen, in both languages, both lights and two widths, and an accessibility check (axe-core) of each.
-//   npm run screens [-- --url http://127.0.0.1:7880] [--out DIR] [--chromium PATH] [--part rooms|pages] [--only room,chat] [--combo ko-dark-390]
+//   npm run screens [-- --url http://127.0.0.1:7880] [--out DIR] [--chromium PATH] [--part rooms|pages|check] [--only room,chat] [--combo ko-dark-390]
 // Without --url it starts the release binary of this repository on free ports. A server elsewhere must hand out tokens (development
 // mode). Ends with 1 when axe finds anything, or a page breaks.
 import { spawn } from 'node:child_process';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { walkCheck } from './check-scenes.mjs';
 import { walkPages } from './page-scenes.mjs';
 import { drawnCamera, noCamera } from './stand-ins.mjs';
 
@@ -43,6 +44,8 @@ let shots = 0;
 mkdirSync(options.out, { recursive: true });
 const server = options.url ? null : await startServer();
 const browser = await chromium.launch({ executablePath: options.chromium, args: FLAGS });
+// As in a company that lets no UDP through.
+const confined = wants('check') ? await chromium.launch({ executablePath: options.chromium, args: [...FLAGS, '--webrtc-ip-handling-policy=disable_non_proxied_udp'] }) : null;
 try {
   const peers = [];
   if (wants('rooms')) for (const peer of PEERS) peers.push(await peerOf(peer));
@@ -52,11 +55,13 @@ try {
         if (options.combo && options.combo !== `${language}-${light}-${width}`) continue;
         if (wants('rooms')) await walk(language, light, width, peers);
         if (wants('pages')) await pages(language, light, width);
+        if (wants('check')) await check(language, light, width);
       }
     }
   }
 } finally {
   await browser.close();
+  await confined?.close();
   server?.kill('SIGTERM');
 }
 console.log(`${shots} pictures in ${options.out}`);
@@ -120,6 +125,20 @@ async function pages(language, light, width) {
     return page;
   };
   await walkPages({ url: options.url, language, phone: width < 700, person: open, other: open, shoot: (page, scene) => picture(page, scene, combo) });
+}
+
+async function check(language, light, width) {
+  const combo = `${language}-${light}-${width}`;
+  const person = async (hue, { blocked = false, devices = true } = {}) => {
+    const { permissions, ...rest } = visitor(language, light, width);
+    const context = await (blocked ? confined : browser).newContext({ ...rest, permissions: devices ? permissions : [] });
+    if (devices) await context.addInitScript(drawnCamera, { hue, name: 'Ada' });
+    else await context.addInitScript(noCamera);
+    const page = await context.newPage();
+    watch(page, combo);
+    return page;
+  };
+  await walkCheck({ url: options.url, person, shoot: (page, scene) => picture(page, scene, combo, true) });
 }
 
 /** Somebody with this language, light and screen. */
@@ -242,10 +261,10 @@ async function say(page, text) {
   await page.waitForTimeout(150);
 }
 
-async function picture(page, scene, combo) {
+async function picture(page, scene, combo, fullPage = false) {
   if (only && !only.some((part) => scene.includes(part))) return;
   await page.waitForTimeout(350);
-  await page.screenshot({ path: join(options.out, `${scene}-${combo}.png`) });
+  await page.screenshot({ path: join(options.out, `${scene}-${combo}.png`), fullPage });
   shots++;
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 0) troubles.push(`${scene} ${combo}: ${wide} px wider than the screen`);

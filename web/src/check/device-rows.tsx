@@ -20,7 +20,8 @@ export function DeviceRows({ run, devices }: { run: Run; devices: Devices }) {
   useDevices();
   const { preview } = devices;
   const findings = judge(run.seen.value);
-  const of = (id: 'camera' | 'microphone' | 'speaker') => ({ id, run, finding: findings.find((finding) => finding.id === id) });
+  const isHelped = !preview.starting.value && (preview.failures.audio.value ?? preview.failures.video.value) !== null;
+  const of = (id: 'camera' | 'microphone' | 'speaker') => ({ id, run, isBrief: isHelped && id !== 'speaker', finding: findings.find((finding) => finding.id === id) });
   const { camera, microphone } = run.seen.value.devices;
   const isIdle = camera.state === 'idle' && microphone.state === 'idle';
   return (

@@ -13,16 +13,21 @@ export async function askStun(urls: readonly string[]): Promise<StunSeen> {
   try {
     return await new Promise<StunSeen>((settle) => {
       const timer = setTimeout(() => settle({ state: 'silent', server, translated: false }), ANSWER_MS_MAX);
-      const done = (state: StunSeen['state'], translated: boolean): void => {
+      const done = (state: StunSeen['state'], translated: boolean | null): void => {
         clearTimeout(timer);
         settle({ state, server, translated });
       };
       let hasOwn = false;
+      const own = new Set<string>();
       let failures = 0;
       pc.addEventListener('icecandidateerror', () => failures++);
       pc.addEventListener('icecandidate', ({ candidate }) => {
-        if (candidate?.type === 'srflx') done('answered', true);
-        hasOwn ||= candidate?.type === 'host' && candidate.protocol === 'udp';
+        if (candidate?.type === 'host' && candidate.protocol === 'udp') {
+          hasOwn = true;
+          // Before somebody allowed the camera, browsers give names instead of addresses.
+          if (candidate.address && !candidate.address.endsWith('.local')) own.add(candidate.address);
+        }
+        if (candidate?.type === 'srflx') done('answered', own.size === 0 ? null : !own.has(candidate.address ?? ''));
         // Who has the address that the server sees is told of no second one: the end, without a complaint, is the answer. A browser
         // that may not use UDP at all complains of nothing, too.
         if (candidate === null) done(hasOwn && failures === 0 ? 'answered' : 'silent', false);

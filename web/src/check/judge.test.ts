@@ -21,7 +21,7 @@ const seen = (otherwise: Partial<Seen> = {}): Seen => ({
   stun: { state: 'answered', server: '192.0.2.1:7882', translated: true },
   ways: { udp: works, tcp: absent, turn_udp: works, turn_tcp: works, turn_tls: works },
   call: goodCall,
-  bandwidth: { up_bps: 3e6, down_bps: 3e6, ceiling_bps: 3e6, span_ms: 5000, limited: '' },
+  bandwidth: { up_bps: 3e6, down_bps: 3e6, ceiling_bps: 3e6, span_ms: 5000, rising: false, limited: '' },
   ...otherwise,
 });
 const open = seen({
@@ -58,6 +58,7 @@ describe('UDP', () => {
   it('blocked, and nothing else offered: that is the fault, before the call that follows from it', () => {
     const from = seen({ ...blocked, stun: { state: 'absent', server: '', translated: false }, ways: { udp: fails, tcp: absent, turn_udp: absent, turn_tcp: absent, turn_tls: absent } });
     expect(verdict('udp', from)).toBe('fault udp_blocked');
+    expect([verdict('tcp', from), verdict('turn_tls', from), verdict('turn_udp', from)]).toEqual(['neutral not_offered_missed', 'neutral not_offered_missed', 'neutral not_offered']);
     expect(of('udp', from)?.values).toEqual(['192.0.2.1:7882']);
     expect(verdict('call', from)).toBe('fault call_fails');
     expect(said(from)).toBe('fault fault udp');
@@ -67,6 +68,7 @@ describe('UDP', () => {
     const from = seen({ ...blocked, call: { ...goodCall, path: { relayed: true, protocol: 'tcp' } }, ways: { udp: fails, tcp: absent, turn_udp: fails, turn_tcp: works, turn_tls: works } });
     expect(verdict('udp', from)).toBe('limits udp_detour');
     expect(verdict('turn_udp', from)).toBe('limits fails_too');
+    expect(verdict('tcp', from)).toBe('neutral not_offered');
     expect(verdict('call', from)).toBe('limits call_relayed');
     expect(of('call', from)?.values).toEqual(['300 ms', 'TCP']);
     expect(said(from)).toBe('limits limits udp');
@@ -83,6 +85,11 @@ describe('UDP', () => {
     expect(verdict('udp', seen({ ...blocked, stun: { state: 'answered', server: 'a', translated: false }, ways }))).toBe('fault udp_elsewhere');
     expect(verdict('udp', seen({ stun: { state: 'answered', server: 'a', translated: false }, ways: { ...ways, turn_udp: works } }))).toBe('limits udp_elsewhere_detour');
   });
+});
+
+it('claims a NAT only where the own address is known', () => {
+  const stun = (translated: boolean | null): Seen => seen({ stun: { state: 'answered', server: 'a', translated } });
+  expect([true, false, null].map((translated) => verdict('stun', stun(translated)))).toEqual(['ok stun_translated', 'ok stun_same', 'ok stun_answers']);
 });
 
 it('a way that is not offered, or not needed, spoils nothing', () => {
@@ -144,10 +151,12 @@ it('the call and its quality', () => {
 });
 
 it('bandwidth: the narrower direction decides, a busy device is not a narrow line', () => {
-  const line = (up_bps: number, down_bps: number, limited: '' | 'cpu' = ''): Seen => seen({ bandwidth: { up_bps, down_bps, ceiling_bps: 3e6, span_ms: 5000, limited } });
+  const line = (up_bps: number, down_bps: number, limited: '' | 'cpu' = '', rising = false): Seen => seen({ bandwidth: { up_bps, down_bps, ceiling_bps: 3e6, span_ms: 5000, rising, limited } });
   expect(verdict('bandwidth', line(3e6, 1e6))).toBe('ok bandwidth_ok');
   expect(verdict('bandwidth', line(6e5, 3e6))).toBe('limits bandwidth_small');
   expect(verdict('bandwidth', line(3e6, 1e5))).toBe('limits bandwidth_tiny');
   expect(verdict('bandwidth', line(6e5, 6e5, 'cpu'))).toBe('limits bandwidth_cpu');
+  expect(verdict('bandwidth', line(6e5, 6e5, '', true))).toBe('ok bandwidth_rising');
+  expect(verdict('bandwidth', line(1e5, 1e5, '', true))).toBe('limits bandwidth_tiny');
   expect(of('bandwidth', line(6e5, 3e6))?.values).toEqual(['600 kbit/s', '3.0 Mbit/s', '3.0 Mbit/s', '5']);
 });

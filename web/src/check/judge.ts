@@ -116,18 +116,24 @@ function stun({ stun: seen }: Seen): Finding | null {
   if (!seen) return null;
   if (seen.state === 'absent') return finding('stun', 'neutral', 'not_offered');
   if (seen.state === 'silent') return finding('stun', 'limits', 'stun_silent', seen.server);
+  if (seen.translated === null) return finding('stun', 'ok', 'stun_answers', seen.server);
   return finding('stun', 'ok', seen.translated ? 'stun_translated' : 'stun_same', seen.server);
 }
 
 function wayOf(way: Way, seen: Seen): Finding | null {
   const tried = seen.ways[way];
   if (!tried || tried.state === 'unknown') return null;
-  if (tried.state === 'absent') return finding(way, 'neutral', 'not_offered');
+  if (tried.state === 'absent') return finding(way, 'neutral', way !== 'turn_udp' && isShut(seen) ? 'not_offered_missed' : 'not_offered');
   if (tried.state === 'works') return finding(way, 'ok', 'way_works', tried.server, ms(tried.took_ms ?? 0));
   if (way === 'udp') return udpFails(tried, seen);
   if (tried.code === 401) return finding(way, 'limits', 'relay_refused', tried.server);
   if (seen.ways.udp?.state === 'fails') return finding(way, 'limits', 'fails_too', tried.server);
   return finding(way, 'limits', `${way}_fails`, tried.server);
+}
+
+/** No way at all: whatever needs no UDP would have helped. */
+function isShut({ ways }: Seen): boolean {
+  return ways.udp?.state === 'fails' && WAYS.every((way) => ways[way]?.state !== 'works');
 }
 
 /** Whether another way is left decides how bad it is; whether anything over UDP comes back decides whose fault it is. */
@@ -172,10 +178,12 @@ function quality(seen: CallSeen | null): Finding | null {
 
 function bandwidth(seen: BandwidthSeen | null): Finding | null {
   if (!seen) return null;
-  const { up_bps, down_bps, ceiling_bps, span_ms, limited } = seen;
+  const { up_bps, down_bps, ceiling_bps, span_ms, limited, rising } = seen;
   const least = Math.min(up_bps, down_bps);
   const values = [bitrate(up_bps), bitrate(down_bps), bitrate(ceiling_bps), String(Math.round(span_ms / 1000))];
   if (least >= BPS_GOOD) return finding('bandwidth', 'ok', 'bandwidth_ok', ...values);
+  // Some browsers begin so slowly that the time is over before the line is full.
+  if (rising && least >= BPS_BEARABLE) return finding('bandwidth', 'ok', 'bandwidth_rising', ...values);
   if (limited === 'cpu') return finding('bandwidth', 'limits', 'bandwidth_cpu', ...values);
   return finding('bandwidth', 'limits', least >= BPS_BEARABLE ? 'bandwidth_small' : 'bandwidth_tiny', ...values);
 }

@@ -3,7 +3,7 @@
 import { Connection, type Outcome } from './connect';
 import type { BandwidthSeen, CallSeen } from './seen';
 import { Source } from './source';
-import { bestRate, lossIn, lossOut, median, type Sample, sampleOf } from './stats';
+import { bestRate, isRising, lossIn, lossOut, median, type Sample, sampleOf } from './stats';
 
 const CONNECT_MS_MAX = 12_000;
 const FRAME_MS_MAX = 8_000;
@@ -42,7 +42,7 @@ export class Loopback {
       ...this.place,
       prepare: (pc) => {
         if (source.audio) pc.addTransceiver(source.audio, { direction: 'sendonly' });
-        pc.addTransceiver(source.video, { direction: 'sendonly', sendEncodings: [{ maxBitrate: 600_000 }] });
+        keepSize(pc.addTransceiver(source.video, { direction: 'sendonly', sendEncodings: [{ maxBitrate: CEILING_BPS }] }).sender);
         this.#pings = pc.createDataChannel('check');
       },
     });
@@ -87,7 +87,6 @@ export class Loopback {
   /** Fills the line with a picture that cannot be made small, for a few seconds. */
   async fill(): Promise<BandwidthSeen> {
     if (this.#source) this.#source.isNoise = true;
-    await this.#limit(CEILING_BPS);
     const up: Array<{ at_ms: number; bytes: number }> = [];
     const down: Array<{ at_ms: number; bytes: number }> = [];
     const from_ms = performance.now();
@@ -103,7 +102,7 @@ export class Loopback {
     }
     // What was lost on its way was sent, and did not get through.
     const through = 1 - (lossOut(first.out, last.out) ?? 0);
-    return { up_bps: Math.round(bestRate(up, FILL_SPAN_MS) * through), down_bps: bestRate(down, FILL_SPAN_MS), ceiling_bps: CEILING_BPS, span_ms: FILL_MS, limited };
+    return { up_bps: Math.round(bestRate(up, FILL_SPAN_MS) * through), down_bps: bestRate(down, FILL_SPAN_MS), rising: isRising(up, FILL_SPAN_MS), ceiling_bps: CEILING_BPS, span_ms: FILL_MS, limited };
   }
 
   close(): void {
@@ -173,15 +172,12 @@ export class Loopback {
     const [out, into] = await Promise.all([this.#sender, this.#receiver].map((connection) => connection?.sample() ?? sampleOf([])));
     return { out: out ?? sampleOf([]), in: into ?? sampleOf([]) };
   }
+}
 
-  async #limit(bps: number): Promise<void> {
-    const sender = this.#sender?.pc.getSenders().find(({ track }) => track?.kind === 'video');
-    const parameters = sender?.getParameters();
-    const encoding = parameters?.encodings[0];
-    if (!sender || !parameters || !encoding) return;
-    encoding.maxBitrate = bps;
-    await sender.setParameters(parameters).catch(() => undefined);
-  }
+/** A smaller picture has a lower ceiling of the browser's own, and the line would be blamed for it. */
+function keepSize(sender: RTCRtpSender): void {
+  const parameters = { ...sender.getParameters(), degradationPreference: 'maintain-resolution' as const };
+  void sender.setParameters(parameters).catch(() => undefined);
 }
 
 function pause(ms: number): Promise<void> {

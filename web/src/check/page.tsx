@@ -12,7 +12,7 @@ import { DeviceRows } from './device-rows';
 import { Devices } from './devices';
 import { type CheckId, judge, type Summary, summarise } from './judge';
 import { reportOf } from './report';
-import { Mark, Row } from './rows';
+import { Mark, reasonOf, remedyOf, Row } from './rows';
 import { type Invited, Run } from './run';
 import { WAYS } from './seen';
 import { checkWords } from './words';
@@ -82,12 +82,15 @@ function Top({ run }: { run: Run }) {
         <h2>{title}</h2>
         {text && <p>{text}</p>}
         {first && (
-          <p>
-            <strong>
-              {words.first}: {words.checks[first.id]}.
-            </strong>{' '}
-            {words.told[first.code].reason(...first.values)} {words.told[first.code].remedy}
-          </p>
+          <>
+            <p>
+              <strong>
+                {words.first}: {words.checks[first.id]}.
+              </strong>{' '}
+              {reasonOf(first)}
+            </p>
+            <p>{remedyOf(first)}</p>
+          </>
         )}
       </div>
       <div class="check-actions">

@@ -5,7 +5,7 @@ import { reportOf } from './report';
 import { addressesIn, onlyOver } from './sdp';
 import type { Seen } from './seen';
 import { addressOf, iceServers, NOTHING, offeredBy } from './servers';
-import { bestRate, lossIn, lossOut, median, sampleOf } from './stats';
+import { bestRate, isRising, lossIn, lossOut, median, sampleOf } from './stats';
 import { en } from './words-en';
 import { ko } from './words-ko';
 
@@ -89,6 +89,8 @@ describe('figures', () => {
     const points = [0, 1, 2, 3, 4].map((second) => ({ at_ms: second * 1000, bytes: second * second * 1000 }));
     expect(bestRate(points, 2000)).toBe(48_000);
     expect(bestRate(points.slice(0, 2), 2000)).toBe(0);
+    const steady = points.map(({ at_ms }) => ({ at_ms, bytes: at_ms }));
+    expect([isRising(points, 2000), isRising(steady, 2000), isRising(points.slice(0, 3), 2000), isRising([], 2000)]).toEqual([true, false, false, false]);
     expect([median([5, 1, 3]), median([])]).toEqual([3, null]);
   });
 });

@@ -24,10 +24,12 @@ interface RowProps {
   id: CheckId;
   finding: Finding | undefined;
   run: Run;
+  /** What to do about it stands elsewhere. */
+  isBrief?: boolean;
   children?: ComponentChildren;
 }
 
-export function Row({ id, finding, run, children }: RowProps) {
+export function Row({ id, finding, run, isBrief = false, children }: RowProps) {
   const words = checkWords();
   const state = stateOf(id, finding, run);
   return (
@@ -38,25 +40,36 @@ export function Row({ id, finding, run, children }: RowProps) {
           <span>{words.checks[id]}</span>
           {state !== 'neutral' && <span class={`check-tag check-tag-${state}`}>{words.verdicts[state]}</span>}
         </p>
-        {finding ? <Told finding={finding} /> : <p class="hint">{{ running: '', skipped: words.skipped }[state as string] ?? words.waiting}</p>}
+        {finding && <Told finding={finding} isBrief={isBrief} />}
         {children}
       </div>
     </li>
   );
 }
 
-function Told({ finding }: { finding: Finding }) {
-  const { reason, remedy } = checkWords().told[finding.code];
-  // Why a server lets nobody in has words already.
-  const ending = finding.code === 'socket_refused' ? t.value.end[finding.values[0] as Ending] : null;
+function Told({ finding, isBrief }: { finding: Finding; isBrief: boolean }) {
+  const remedy = isBrief ? '' : remedyOf(finding);
   return (
     <>
-      <p class="check-reason">
-        {reason(...finding.values)} {ending?.title}
-      </p>
-      {(remedy ?? ending?.text) && <p class="check-remedy">{remedy ?? ending?.text}</p>}
+      <p class="check-reason">{reasonOf(finding)}</p>
+      {remedy && <p class="check-remedy">{remedy}</p>}
     </>
   );
+}
+
+export function reasonOf(finding: Finding): string {
+  const said = checkWords().told[finding.code].reason(...finding.values);
+  const ending = endingOf(finding);
+  return ending ? `${said} ${ending.title}.` : said;
+}
+
+export function remedyOf(finding: Finding): string {
+  return checkWords().told[finding.code].remedy ?? endingOf(finding)?.text ?? '';
+}
+
+/** Why a server lets nobody in has words already. */
+function endingOf({ code, values }: Finding): { title: string; text: string } | null {
+  return code === 'socket_refused' ? t.value.end[values[0] as Ending] : null;
 }
 
 function stateOf(id: CheckId, finding: Finding | undefined, run: Run): RowState {

@@ -50,8 +50,8 @@ export interface StunSeen {
   /** `absent`: the server offers none. */
   state: 'answered' | 'silent' | 'absent';
   server: string;
-  /** The server sees another address than this device has: there is a NAT between. */
-  translated: boolean;
+  /** The server sees another address than this device has: there is a NAT between. Null: the browser does not tell its own. */
+  translated: boolean | null;
 }
 
 export interface WaySeen {
@@ -94,6 +94,8 @@ export interface BandwidthSeen {
   /** What was sent at most. */
   ceiling_bps: number;
   span_ms: number;
+  /** The rate still grew when the time was over. */
+  rising: boolean;
   /** What held the sender back, as it says itself. */
   limited: '' | 'cpu' | 'bandwidth';
 }

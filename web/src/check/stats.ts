@@ -70,6 +70,17 @@ export function bestRate(points: ReadonlyArray<{ at_ms: number; bytes: number }>
   return Math.round(best);
 }
 
+/** Whether the rate still grew at the end: a browser that feels its way up was stopped by the clock, not by the line. */
+export function isRising(points: ReadonlyArray<{ at_ms: number; bytes: number }>, span_ms: number): boolean {
+  const last = points.at(-1);
+  if (!last) return false;
+  const middle = points.findLast((point) => last.at_ms - point.at_ms >= span_ms);
+  const first = middle && points.findLast((point) => middle.at_ms - point.at_ms >= span_ms);
+  if (!middle || !first) return false;
+  const rate = (from: typeof last, to: typeof last): number => (to.bytes - from.bytes) / (to.at_ms - from.at_ms);
+  return rate(middle, last) > rate(first, middle) * 1.1;
+}
+
 export function median(values: readonly number[]): number | null {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? null;

@@ -24,8 +24,6 @@ export interface CheckWords {
   devices: { start: string; hint: string; tone: string; heard: string; unheard: string; question: string };
   invitation: { title: string; text: string; field: string; open: string; wrong: string };
   meeting: { title: (room: string) => string; text: string; start: string };
-  waiting: string;
-  skipped: string;
   told: Record<Code, Told>;
 }
 
@@ -63,6 +61,8 @@ const reasons = {
   socket_refused: { reason: () => 'The server lets nobody in with this.' },
   needs_invitation: { reason: () => 'The server lets people in by invitation only.' },
   not_offered: { reason: () => 'Not offered by this server. A call does without it.' },
+  not_offered_missed: { reason: () => 'Not offered by this server. It is what would help here.' },
+  stun_answers: { reason: (server) => `${server} answers over UDP.` },
   stun_translated: { reason: (server) => `${server} answers, and sees another address than this device has: a router translates, as almost everywhere.` },
   stun_same: { reason: (server) => `${server} answers, and sees the address that this device has.` },
   stun_silent: { reason: (server) => `${server} does not answer over UDP.`, remedy: 'Usually the same cause as when UDP is blocked: see below.' },
@@ -92,6 +92,7 @@ const reasons = {
   quality_unsteady: { reason: (...values) => `Packets come unsteadily: sound is held back to stay whole. ${told(...values)}`, remedy: 'Move closer to the Wi-Fi or use a cable.' },
   quality_frames: { reason: (...values) => `Pictures are left out although the line is good: this device is too busy. ${told(...values)}`, remedy: 'Close other programs and tabs, and plug in the charger.' },
   bandwidth_ok: { reason: measured },
+  bandwidth_rising: { reason: (...values) => `Not measured to its end: this browser was still speeding up. ${measured(...values)}` },
   bandwidth_small: { reason: (...values) => `Enough for a small picture. ${measured(...values)}`, remedy: 'Stop downloads and other calls on this line.' },
   bandwidth_tiny: { reason: (...values) => `Enough for sound, hardly for a picture. ${measured(...values)}`, remedy: 'Leave the camera off, or use another line.' },
   bandwidth_cpu: { reason: (...values) => `This device was too busy to send more; the line may carry more. ${measured(...values)}`, remedy: 'Close other programs and tabs, and check again.' },
@@ -159,8 +160,6 @@ export const en: CheckWords = {
     text: 'Your invitation opens this room and no other. Whoever is in it sees a test picture for half a minute; and if you are in it yourself, in another tab, you lose your seat there.',
     start: 'Check the connection there',
   },
-  waiting: 'Waiting for what comes before.',
-  skipped: 'Left out: what comes before did not work.',
   told: reasons,
 };
 
@@ -169,5 +168,5 @@ function told(...[rtt = '', up = '', down = '', jitter = '', frames = '']: strin
 }
 
 function measured(...[up = '', down = '', ceiling = '', seconds = '']: string[]): string {
-  return `At least ${up} up and ${down} down. Measured with a test picture of about ${ceiling} for ${seconds} seconds, as its best two seconds; the line may carry more.`;
+  return `At least ${up} up and ${down} down. Measured with a test picture set to ${ceiling} for ${seconds} seconds, as its best two seconds; the line may carry more.`;
 }

@@ -62,8 +62,6 @@ export const ko: CheckWords = {
     text: '받은 초대로는 이 방만 열 수 있습니다. 방에 있는 사람에게는 30초쯤 시험 화면이 보이고, 다른 탭에서 이미 이 방에 있다면 그 자리를 잃습니다.',
     start: '이 방에서 연결 확인',
   },
-  waiting: '앞의 확인을 기다립니다.',
-  skipped: '앞의 확인이 되지 않아 건너뛰었습니다.',
   told: {
     page_ok: { reason: () => '안전한 페이지이고, 이 브라우저로 통화할 수 있습니다.' },
     page_insecure: { reason: () => 'https로 열지 않은 페이지입니다. 브라우저는 안전한 페이지에만 카메라와 마이크를 허용합니다.', remedy: 'https:// 주소로 열거나, 서버가 있는 컴퓨터라면 localhost로 여세요.' },
@@ -95,6 +93,8 @@ export const ko: CheckWords = {
     socket_refused: { reason: () => '서버가 들여보내지 않습니다.' },
     needs_invitation: { reason: () => '초대받은 사람만 들어올 수 있는 서버입니다.' },
     not_offered: { reason: () => '이 서버에는 없습니다. 없어도 통화할 수 있습니다.' },
+    not_offered_missed: { reason: () => '이 서버에는 없습니다. 여기서는 있으면 도움이 됩니다.' },
+    stun_answers: { reason: (server) => `${server}에서 UDP로 답이 왔습니다.` },
     stun_translated: { reason: (server) => `${server}에서 답이 왔고, 이 기기의 주소와 다르게 보입니다. 대부분의 곳처럼 공유기가 주소를 바꿉니다.` },
     stun_same: { reason: (server) => `${server}에서 답이 왔고, 이 기기의 주소가 그대로 보입니다.` },
     stun_silent: { reason: (server) => `${server}에서 UDP로 답이 오지 않습니다.`, remedy: '대개 UDP가 막혔을 때와 같은 원인입니다. 아래를 보세요.' },
@@ -124,6 +124,7 @@ export const ko: CheckWords = {
     quality_unsteady: { reason: (...values) => `패킷이 고르게 오지 않아 소리가 늦어집니다. ${told(...values)}`, remedy: '와이파이에 가까이 가거나 유선을 쓰세요.' },
     quality_frames: { reason: (...values) => `회선은 좋지만 이 기기가 바빠 영상을 건너뜁니다. ${told(...values)}`, remedy: '다른 프로그램과 탭을 닫고 충전기를 연결하세요.' },
     bandwidth_ok: { reason: measured },
+    bandwidth_rising: { reason: (...values) => `끝까지 재지 못했습니다. 시간이 다 되었을 때 브라우저가 아직 속도를 올리고 있었습니다. ${measured(...values)}` },
     bandwidth_small: { reason: (...values) => `작은 영상에 알맞습니다. ${measured(...values)}`, remedy: '이 회선의 내려받기와 다른 통화를 멈추세요.' },
     bandwidth_tiny: { reason: (...values) => `소리는 되지만 영상은 어렵습니다. ${measured(...values)}`, remedy: '카메라를 끄거나 다른 회선을 쓰세요.' },
     bandwidth_cpu: { reason: (...values) => `이 기기가 바빠 더 보내지 못했습니다. 회선은 더 빠를 수 있습니다. ${measured(...values)}`, remedy: '다른 프로그램과 탭을 닫고 다시 확인하세요.' },
@@ -135,5 +136,5 @@ function told(...[rtt = '', up = '', down = '', jitter = '', frames = '']: strin
 }
 
 function measured(...[up = '', down = '', ceiling = '', seconds = '']: string[]): string {
-  return `올리기 ${up} 이상, 내려받기 ${down} 이상. 약 ${ceiling}의 시험 영상을 ${seconds}초 동안 보내 가장 좋은 2초로 쟀으며, 회선은 더 빠를 수 있습니다.`;
+  return `올리기 ${up} 이상, 내려받기 ${down} 이상. ${ceiling}로 맞춘 시험 영상을 ${seconds}초 동안 보내 가장 좋은 2초로 쟀으며, 회선은 더 빠를 수 있습니다.`;
 }
