@@ -164,6 +164,17 @@ describe('a network that drops UDP', { skip: skipUnlessOwned() || skipWithoutNam
     assert.match(text, /Ask whoever runs this network to allow it, or try another one/);
     if (tone === 'fault') assert.deepEqual([found.call, found.bandwidth], ['fault call_fails', 'skipped ']);
 
+    // Whoever fails to join is led here.
+    await page.goto(`${server.url}/r/${roomName('udp')}`);
+    await see(page, 'prejoin-name').fill('Kim');
+    await see(page, 'prejoin-join').click();
+    await see(page, 'error').waitFor();
+    assert.equal(await see(page, 'error').getAttribute('data-code'), 'media_failed');
+    assert.equal(await see(page, 'check-link').getAttribute('href'), '/check');
+    await page.goto(`${server.url}/check`);
+    await finished(page);
+    assert.equal((await summary(page)).first, 'udp');
+
     network.dropUdp(false);
     await see(page, 'check-again').click();
     await finished(page);
