@@ -4,7 +4,7 @@ import { type CounselRole, type Invitation, parseAddress, parseLocation, parsePa
 export type Route =
   | { at: 'home' }
   | { at: 'room'; invitation: Invitation }
-  | { at: 'counsel'; invitation: Invitation; role: CounselRole }
+  | { at: 'counsel'; invitation: Invitation; role: CounselRole; byServer: boolean }
   | { at: 'studio' | 'watch'; invitation: Invitation }
   | { at: 'check'; token: string | null }
   | { at: 'nowhere' };
@@ -34,6 +34,6 @@ function read(): Route {
   if (invitation) return { at: 'room', invitation };
   const address = parseAddress(location.pathname, location.search, location.hash);
   if (!address) return { at: 'nowhere' };
-  const { place, role } = address;
-  return place === 'counsel' ? { at: place, invitation: address.invitation, role } : { at: place, invitation: address.invitation };
+  const { place, role, byServer } = address;
+  return place === 'counsel' ? { at: place, invitation: address.invitation, role, byServer } : { at: place, invitation: address.invitation };
 }

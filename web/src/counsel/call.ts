@@ -6,6 +6,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals';
 import { Peer } from '../p2p/peer';
 import { randomId } from '../p2p/seat';
+import type { Ways } from '../p2p/ways';
 import type { Role, Said, Word } from './words';
 
 export interface Sources {
@@ -20,12 +21,15 @@ export class Call {
   #peer: Peer | null = null;
   #id = '';
   #number = 0;
+  /** Over a relay alone: the direct way says it is one, and nothing comes. */
+  #isNarrow = false;
   /** One description after the other, however fast they come. */
   #queue: Promise<void> = Promise.resolve();
 
   constructor(
     readonly role: Role,
     readonly sources: Sources,
+    readonly ways: ReadonlySignal<Ways | null>,
     readonly say: (said: Said) => boolean,
   ) {}
 
@@ -34,8 +38,9 @@ export class Call {
   }
 
   /** The expert's page: a new connection. */
-  begin(): void {
+  begin(isNarrow = false): void {
     this.#do(async () => {
+      this.#isNarrow = isNarrow && (this.ways.peek()?.iceServers.length ?? 0) > 0;
       const peer = this.#open(randomId());
       for (const kind of ['audio', 'video'] as const) {
         peer.feed(peer.pc.addTransceiver(kind, { direction: 'sendrecv' }).sender, this.sources[kind]);
@@ -45,8 +50,8 @@ export class Call {
   }
 
   /** Looks for another way, or asks the other to. */
-  mend(): void {
-    if (this.role === 'member') this.say({ type: 'RENEW' });
+  mend(why: 'ice' | null = null): void {
+    if (this.role === 'member') this.say({ type: 'RENEW', msg: why });
     else this.#do(async () => void (this.#peer && (await this.#offer(this.#peer, true))));
   }
 
@@ -70,7 +75,7 @@ export class Call {
     this.#id = id;
     const peer = new Peer(({ candidate, sdpMid, sdpMLineIndex }) => {
       this.say({ type: 'candidate', nick: id, id: sdpMid, label: String(sdpMLineIndex ?? 0), candidate });
-    });
+    }, this.#configuration());
     this.#peer = peer;
     const stream = new MediaStream();
     peer.pc.ontrack = ({ track }) => {
@@ -83,7 +88,13 @@ export class Call {
     return peer;
   }
 
+  #configuration(): RTCConfiguration {
+    const ways = this.ways.peek();
+    return { iceServers: ways?.iceServers ?? [], iceTransportPolicy: this.#isNarrow ? 'relay' : (ways?.policy ?? 'all') };
+  }
+
   async #offer(peer: Peer, iceRestart: boolean): Promise<void> {
+    if (iceRestart) peer.configure(this.#configuration());
     const sdp = await peer.offer({ iceRestart });
     this.say({ type: 'offer', id: this.#id, label: String(++this.#number), sdp });
   }
@@ -92,6 +103,7 @@ export class Call {
     if (this.role !== 'member' || !sdp || !id) return;
     const isNew = this.#peer === null || id !== this.#id;
     const peer = this.#peer && !isNew ? this.#peer : this.#open(id);
+    if (!isNew) peer.configure(this.#configuration());
     const answer = await peer.answer(sdp, () => {
       for (const transceiver of peer.pc.getTransceivers()) {
         transceiver.direction = 'sendrecv';

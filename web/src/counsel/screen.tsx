@@ -74,7 +74,7 @@ export function otherName(session: Session): string {
 
 function Stage({ session }: { session: Session }) {
   const name = otherName(session);
-  const hasPicture = session.call.stream.value !== null && session.other.cam.value;
+  const hasPicture = session.media.stream.value !== null && session.other.cam.value;
   const isMuted = session.present.value && !session.other.mic.value;
   return (
     <div class="counsel-stage">
@@ -93,16 +93,39 @@ function Stage({ session }: { session: Session }) {
             </span>
           </figcaption>
         )}
+        <PathShown session={session} />
       </figure>
       <OwnVideo session={session} />
     </div>
   );
 }
 
+/** Which way sound and picture go just now, and how far it is there and back. */
+function PathShown({ session }: { session: Session }) {
+  const words = t.value.path;
+  const path = session.pulse.path.value;
+  if (!session.present.value || session.media.state.value !== 'connected' || path === null) return null;
+  const kind = session.media.isByServer.value ? 'server' : path.kind;
+  const via = words.via[path.via];
+  const isNear = kind === 'near' || kind === 'nat';
+  return (
+    <p class="counsel-path" data-testid="path" data-path={kind} data-via={path.via} data-relay={path.kind === 'relay'} title={words.hint[kind](via)} tabIndex={0}>
+      <Icon name={isNear ? 'link' : kind === 'relay' ? 'arrow' : 'broadcast'} size={16} />
+      <span>{words.name[kind](via)}</span>
+      {path.rtt_ms > 0 && (
+        <span class="counsel-path-rtt" aria-label={words.rtt(path.rtt_ms)}>
+          {path.rtt_ms} ms
+        </span>
+      )}
+      <span class="sr-only">{words.hint[kind](via)}</span>
+    </p>
+  );
+}
+
 function RemoteVideo({ session, shown }: { session: Session; shown: boolean }) {
   const element = useRef<HTMLVideoElement>(null);
   const blocked = useSignal(false);
-  const stream = session.call.stream.value;
+  const stream = session.media.stream.value;
   const play = (): void => {
     void element.current?.play().then(
       () => {
@@ -201,6 +224,11 @@ function Banner({ session }: { session: Session }) {
       <div class={isCalm ? 'banner banner-calm banner-plain' : 'banner banner-trouble'} data-testid="banner-line" data-trouble={trouble}>
         {isCalm ? <Icon name="leave" size={20} /> : <span class="spinner" aria-hidden="true" />}
         <span>{text}</span>
+        {(trouble === 'no_way' || trouble === 'no_server') && (
+          <a class="banner-link" data-testid="banner-check" href="/check" target="_blank" rel="noopener">
+            {words.checkLink}
+          </a>
+        )}
       </div>
     </div>
   );

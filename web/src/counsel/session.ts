@@ -6,22 +6,26 @@ import { doorUrl, Line } from '../p2p/line';
 import { Pulse } from '../p2p/pulse';
 import { randomId, seatKey } from '../p2p/seat';
 import type { Preview } from '../screens/preview';
-import { Call } from './call';
+import type { Call } from './call';
+import type { Standing } from './ladder';
+import { Media } from './media';
 import { Follower, Keeper, type Note, NOTE_LENGTH_MAX, type NoteWord } from './note';
 import { type Here, isPictureName, type Picture, type PictureTrouble, pictureTroubleOf, readHere, readWord, refusalOf, type Refusal, type Role, type Said, sayHere, type Word } from './words';
 
 export type Ending = 'ended' | 'left' | Refusal;
 /** What is wrong just now: our own line, the other's, or the way of sound and picture. */
-export type Trouble = 'own' | 'broke' | 'left' | 'stalled' | 'no_way' | null;
+export type Trouble = 'own' | 'broke' | 'left' | 'stalled' | 'no_way' | 'no_server' | null;
 
 export interface Entry {
   room: string;
   role: Role;
   name: string;
   token: string | null;
+  /** Sound and picture go by way of the server from the start. */
+  byServer: boolean;
 }
 
-export type Told = { tell: 'met' | 'back' | 'done' } | { tell: 'picture'; from: Role } | { tell: 'picture_failed'; why: PictureTrouble | 'line' };
+export type Told = { tell: 'met' | 'back' | 'done' | 'by_server' } | { tell: 'picture'; from: Role } | { tell: 'picture_failed'; why: PictureTrouble | 'line' };
 
 /** Between two words about the note: what is typed fast goes together. */
 const NOTE_EVERY_MS = 120;
@@ -30,9 +34,8 @@ const GREETING_MS_MAX = 1_500;
 /** Silence for so long is worth a try on another way; then not sooner than this again. */
 const MEND_AFTER_MS = 4_000;
 const MEND_EVERY_MS = 8_000;
-/** Another way was looked for so often: then the connection itself is replaced. */
-const MENDS_MAX = 2;
-const MENDS_FORGOTTEN_MS = 30_000;
+/** A way that is not found by then is not there, whatever the browser still hopes. */
+const NO_WAY_AFTER_MS = 12_000;
 /** Signalling that nobody knows to be dead: a new line costs little. */
 const RENEW_AFTER_MS = 12_000;
 
@@ -53,7 +56,7 @@ export class Session {
   /** When they met, by this page's clock; what time they had together before counts. */
   readonly since_ms = signal<number | null>(null);
   readonly together_ms = signal(0);
-  readonly call: Call;
+  readonly media: Media;
   readonly pulse: Pulse;
   readonly #page = randomId();
   readonly #note: Note;
@@ -68,7 +71,8 @@ export class Session {
   #greetingTimer: ReturnType<typeof setTimeout> | undefined;
   #held: Word[] | null = null;
   #mendedAt_ms = 0;
-  #mends = 0;
+  /** They are here, and not connected. */
+  #partedSince_ms: number | null = null;
   #renewedAt_ms = 0;
 
   constructor(
@@ -77,16 +81,21 @@ export class Session {
     readonly told: (told: Told) => void,
   ) {
     this.#note = entry.role === 'expert' ? new Keeper(this.#page) : new Follower(this.#page);
-    this.call = new Call(entry.role, preview, (said) => this.#say(said));
+    this.media = new Media(entry.role, preview, (said) => this.#say(said));
     this.pulse = new Pulse(
-      () => this.call.pc,
-      (sample) => this.call.state.value === 'connected' && (sample.sending || this.other.cam.value || this.other.mic.value),
+      () => this.media.pc,
+      (sample) => this.media.state.value === 'connected' && (sample.sending || this.other.cam.value || this.other.mic.value),
     );
     this.micOn.value = preview.audio.value !== null;
-    const query = { role: entry.role, room: entry.room, nick: entry.name, notify: '1', seat: seatKey(`${entry.role}@${entry.room}`), access_token: entry.token };
+    const query = { role: entry.role, room: entry.room, nick: entry.name, notify: '1', ice: '1', seat: seatKey(`${entry.role}@${entry.room}`), access_token: entry.token };
     this.#line = new Line({ url: doorUrl('/ertc', query), opened: () => this.#opened(), heard: (message) => this.#heard(message) });
     this.#watch();
     window.__madang = { counsel: this };
+  }
+
+  /** From page to page. */
+  get call(): Call {
+    return this.media.call;
   }
 
   get together(): number {
@@ -167,7 +176,7 @@ export class Session {
         this.#judge();
       }),
       effect(() => {
-        void [this.present.value, this.call.state.value, this.#line.state.value];
+        void [this.present.value, this.media.state.value, this.#line.state.value];
         this.#judge();
       }),
     );
@@ -230,12 +239,17 @@ export class Session {
         return this.#isDone();
       case 'END':
         return this.#finish('ended');
+      case 'ICE':
+        return this.#know(word.msg);
       case 'RENEW':
-        return this.#mend();
+        return this.#asked(word.msg);
+      case 'WAY':
+        if (word.msg === 'server') this.#goByServer();
+        return;
       case 'ERROR':
         return this.#refused(word.msg);
       default:
-        this.call.heard(word);
+        this.media.heard(word);
     }
   }
 
@@ -269,18 +283,52 @@ export class Session {
     if (!this.present.value) this.told({ tell: this.hasMet.value ? 'back' : 'met' });
     this.present.value = true;
     this.hasMet.value = true;
-    if (this.entry.role === 'expert') {
-      if (isNewPage || this.call.pc === null) this.call.begin();
-      else if (this.#isGreeting && this.call.state.value !== 'connected') this.call.mend();
-    } else if (isNewPage) this.call.drop();
+    this.#connect(isNewPage);
     this.#isGreeting = false;
+  }
+
+  #connect(isNewPage: boolean): void {
+    const { media } = this;
+    if (this.entry.byServer) media.goByServer();
+    if (media.isByServer.value) this.#say({ type: 'WAY', msg: 'server' });
+    else if (this.entry.role === 'member') {
+      if (isNewPage) media.drop();
+    } else if (isNewPage || this.call.pc === null) media.begin();
+    else if (this.#isGreeting && media.state.value !== 'connected') media.mend();
+  }
+
+  /** By which ways it may go. A relay ends with the line that it was given on: what goes over it looks for the new one. */
+  #know(said: string | null): void {
+    const isAnother = this.media.know(said);
+    if (isAnother && this.pulse.path.peek()?.kind === 'relay') this.media.mend('ice');
+  }
+
+  /** The member's page gets nothing, or its relay is another one. */
+  #asked(why: string | null): void {
+    if (this.entry.role !== 'expert') return;
+    if (why === 'ice') this.media.mend();
+    else this.#climb('failed');
+  }
+
+  #climb(standing: Standing): void {
+    if (this.media.climb(standing)) this.#wentByServer();
+  }
+
+  #goByServer(): void {
+    if (this.media.goByServer()) this.#wentByServer();
+  }
+
+  #wentByServer(): void {
+    this.#partedSince_ms = null;
+    this.#say({ type: 'WAY', msg: 'server' });
+    this.told({ tell: 'by_server' });
   }
 
   #went(): void {
     this.present.value = false;
     this.#note.part();
     if (this.#hasLeft) {
-      this.call.drop();
+      this.media.drop();
       this.#otherPage = '';
     }
     this.#judge();
@@ -322,31 +370,29 @@ export class Session {
 
   #judge(): void {
     if (this.ending.peek()) return;
-    const [line, state, silent_ms] = [this.#line.state.peek(), this.call.state.peek(), this.pulse.silent_ms.peek()];
+    const [line, state, silent_ms] = [this.#line.state.peek(), this.media.state.peek(), this.pulse.silent_ms.peek()];
     const isThere = this.present.peek();
+    const isByServer = this.media.isByServer.peek();
     const isStill = isThere && (silent_ms >= MEND_AFTER_MS || state === 'failed' || state === 'disconnected');
+    const now_ms = performance.now();
+    if (!isThere || state === 'connected') this.#partedSince_ms = null;
+    else this.#partedSince_ms ??= now_ms;
+    const isHopeless = state === 'failed' || (this.#partedSince_ms !== null && now_ms - this.#partedSince_ms >= NO_WAY_AFTER_MS);
     if (line === 'broken' || this.#ownBroke) this.trouble.value = 'own';
     else if (!isThere) this.trouble.value = this.hasMet.peek() ? (this.#hasLeft ? 'left' : 'broke') : null;
-    else if (state === 'failed') this.trouble.value = 'no_way';
+    else if (isHopeless) this.trouble.value = isByServer ? 'no_server' : this.media.hasServer ? 'stalled' : 'no_way';
     else this.trouble.value = this.pulse.isStalled || state === 'disconnected' ? 'stalled' : null;
-    const now_ms = performance.now();
-    if (isStill && now_ms - this.#mendedAt_ms > MEND_EVERY_MS) {
-      this.#mend();
+    if (isThere && !isByServer) {
+      if (this.entry.role === 'expert') this.#climb(state === 'failed' ? 'failed' : isStill || state !== 'connected' ? 'trying' : 'well');
+      else if (isStill && now_ms - this.#mendedAt_ms > MEND_EVERY_MS) {
+        this.#mendedAt_ms = now_ms;
+        this.media.mend();
+      }
     }
     if (isThere && silent_ms >= RENEW_AFTER_MS && now_ms - this.#renewedAt_ms > RENEW_AFTER_MS) {
       this.#renewedAt_ms = now_ms;
       this.#line.renew();
     }
-  }
-
-  #mend(): void {
-    const now_ms = performance.now();
-    if (now_ms - this.#mendedAt_ms > MENDS_FORGOTTEN_MS) this.#mends = 0;
-    this.#mendedAt_ms = now_ms;
-    if (++this.#mends > MENDS_MAX && this.entry.role === 'expert') {
-      this.#mends = 0;
-      this.call.begin();
-    } else this.call.mend();
   }
 
   #say(said: Said): boolean {
@@ -361,7 +407,7 @@ export class Session {
     clearTimeout(this.#greetingTimer);
     if (this.#noteTimer !== null) clearTimeout(this.#noteTimer);
     this.pulse.stop();
-    this.call.drop();
+    this.media.close();
     this.preview.close();
     if (!keepLine) this.#line.close();
   }

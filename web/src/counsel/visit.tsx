@@ -25,7 +25,7 @@ export function CounselVisit() {
   const attempt = useSignal(0);
   const preview = useMemo(() => new Preview(), [attempt.value]);
   const at = route.value;
-  const { invitation, role } = at.at === 'counsel' ? at : { invitation: { room: '', token: null }, role: 'member' as const };
+  const { invitation, role, byServer } = at.at === 'counsel' ? at : { invitation: { room: '', token: null }, role: 'member' as const, byServer: false };
   const fixedName = invitation.token === null ? '' : (readToken(invitation.token)?.name ?? '');
 
   useEffect(() => {
@@ -46,7 +46,7 @@ export function CounselVisit() {
     if (busy.value) return;
     busy.value = true;
     await preview.settled(DEVICES_MS_MAX);
-    session.value = new Session({ room: invitation.room, role, name: fixedName || name.value.trim(), token: invitation.token }, preview, (told) => tell(told, session.value));
+    session.value = new Session({ room: invitation.room, role, name: fixedName || name.value.trim(), token: invitation.token, byServer }, preview, (told) => tell(told, session.value));
     busy.value = false;
   };
   const again = (): void => {
@@ -81,6 +81,8 @@ function tell(told: Told, session: Session | null): void {
       return notify(words.back(who), 'check');
     case 'done':
       return notify(words.doneBy(who), 'check');
+    case 'by_server':
+      return notify(words.byServer, 'broadcast');
     case 'picture':
       return notify(told.from === session?.entry.role ? words.pictureSent : words.pictureFrom(who), 'picture');
     case 'picture_failed':

@@ -281,6 +281,22 @@ export const en = {
     home: 'Back to the start',
     detail: 'Technical detail',
   } satisfies Record<Ending, Remedy> & Record<'rejoin' | 'asNew' | 'home' | 'detail', string>,
+  path: {
+    name: {
+      near: (_via: string) => 'Direct, same network',
+      nat: (_via: string) => 'Direct',
+      relay: (via: string) => `Relayed (${via})`,
+      server: (_via: string) => 'Through the server',
+    },
+    hint: {
+      near: (_via: string) => 'Sound and picture go straight from one device to the other, in the same network.',
+      nat: (_via: string) => 'Sound and picture go straight from one device to the other, through the routers of both.',
+      relay: (via: string) => `No straight way led through, or addresses stay hidden: the server passes packets on (${via}), still encrypted from device to device.`,
+      server: (via: string) => `Each device sends to the server and gets from it (${via}). It is encrypted on both legs, not end-to-end.`,
+    },
+    via: { udp: 'UDP', tcp: 'TCP', tls: 'TLS' },
+    rtt: (ms: number) => `There and back in ${ms} milliseconds`,
+  },
   counsel: {
     name: 'Counselling session',
     expert: 'Expert',
@@ -309,7 +325,10 @@ export const en = {
       left: (name: string) => `${name} left. The same link leads back.`,
       stalled: (_name: string) => 'Nothing is arriving. Looking for another way…',
       no_way: (_name: string) => 'Sound and picture find no way between you. One of the networks may block it: try another. The note goes on.',
+      no_server: (_name: string) => 'Sound and picture find no way, not even by the server. The network may block it: try another. The note goes on.',
     },
+    byServer: 'Sound and picture go through the server now.',
+    checkLink: 'Check this connection',
     finish: 'I am done',
     finishAsk: 'The expert is told that you are done, and ends the session. Until then you still see and hear each other.',
     finishYes: 'Tell the expert',

@@ -33,8 +33,9 @@ describe('parseLocation', () => {
 
 describe('parseAddress', () => {
   it('knows the pages that are no rooms', () => {
-    expect(parseAddress('/c/yard', '?role=expert', '#token=t')).toEqual({ place: 'counsel', invitation: { room: 'yard', token: 't' }, role: 'expert' });
+    expect(parseAddress('/c/yard', '?role=expert', '#token=t')).toEqual({ place: 'counsel', invitation: { room: 'yard', token: 't' }, role: 'expert', byServer: false });
     expect(parseAddress('/c/yard/', '', '')).toMatchObject({ place: 'counsel', role: 'member' });
+    expect(parseAddress('/c/yard', '?role=expert&way=server', '')).toMatchObject({ role: 'expert', byServer: true });
     expect(parseAddress('/studio/%EB%A7%88%EB%8B%B9', '', '')).toMatchObject({ place: 'studio', invitation: { room: '마당', token: null } });
     expect(parseAddress('/watch/yard', '?role=admin', '')).toMatchObject({ place: 'watch', role: 'member' });
     for (const path of ['/', '/c', '/c/', '/c/a/b', '/r/yard', '/constructor/yard', '/watch/%E0%A4%A']) expect(parseAddress(path, '', ''), path).toBeNull();

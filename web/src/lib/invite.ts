@@ -31,6 +31,8 @@ export interface Address {
   invitation: Invitation;
   /** Of a counselling session; who says nothing comes as a member. */
   role: CounselRole;
+  /** `way=server`: sound and picture of it go by way of the server from the start. */
+  byServer: boolean;
 }
 
 const PLACES: Record<string, Place> = { c: 'counsel', studio: 'studio', watch: 'watch' };
@@ -41,7 +43,8 @@ export function parseAddress(pathname: string, search: string, hash: string): Ad
   const place = PLACES[match?.[1] ?? ''];
   const named = place && invitation(decode(match?.[2] ?? ''), hash.replace(/^#/, ''));
   if (!named) return null;
-  return { place, invitation: named, role: new URLSearchParams(search).get('role') === 'expert' ? 'expert' : 'member' };
+  const query = new URLSearchParams(search);
+  return { place, invitation: named, role: query.get('role') === 'expert' ? 'expert' : 'member', byServer: query.get('way') === 'server' };
 }
 
 /** The path of the app that a pasted link names, if it is one of its pages: query and fragment come along. */

@@ -2,18 +2,25 @@
 
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 
-/** The server and the other browser are reached by their own addresses; the app has no servers to ask for others. */
-const CONFIGURATION: RTCConfiguration = { iceServers: [], bundlePolicy: 'max-bundle' };
+/** The server is reached by its own addresses. */
+const PLAIN: RTCConfiguration = { iceServers: [], iceTransportPolicy: 'all' };
 
 export class Peer {
-  readonly pc = new RTCPeerConnection(CONFIGURATION);
+  readonly pc: RTCPeerConnection;
   readonly state = signal<RTCPeerConnectionState>('new');
   #early: RTCIceCandidateInit[] = [];
   #stops: Array<() => void> = [];
 
-  constructor(onCandidate: (candidate: RTCIceCandidate) => void) {
+  constructor(
+    onCandidate: (candidate: RTCIceCandidate) => void,
+    configuration = PLAIN,
+  ) {
+    this.pc = new RTCPeerConnection(whole(configuration));
     this.pc.onicecandidate = ({ candidate }) => {
-      if (candidate && candidate.candidate !== '') onCandidate(candidate);
+      if (!candidate || candidate.candidate === '') return;
+      // Whatever a browser makes of the policy.
+      if (this.pc.getConfiguration().iceTransportPolicy === 'relay' && candidate.type !== 'relay') return;
+      onCandidate(candidate);
     };
     this.pc.onconnectionstatechange = () => {
       this.state.value = this.pc.connectionState;
@@ -29,6 +36,11 @@ export class Peer {
         void sender.replaceTrack(next).catch(() => undefined);
       }),
     );
+  }
+
+  /** Counts when a way is looked for the next time. */
+  configure(configuration: RTCConfiguration): void {
+    this.pc.setConfiguration(whole(configuration));
   }
 
   async offer(options: RTCOfferOptions = {}): Promise<string> {
@@ -64,4 +76,8 @@ export class Peer {
     // One that belongs to a former description, or that nobody understands, is none: the others still count.
     await this.pc.addIceCandidate(candidate).catch(() => undefined);
   }
+}
+
+function whole(configuration: RTCConfiguration): RTCConfiguration {
+  return { ...configuration, bundlePolicy: 'max-bundle' };
 }

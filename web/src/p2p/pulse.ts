@@ -3,11 +3,14 @@
 import { signal } from '@preact/signals';
 import { FlowWatch, isStalled } from '../lib/flow';
 import { type RawStat, type StatsSample, StatsReader } from '../lib/stats';
+import { type Path, pathOf } from './path';
 
 const EVERY_MS = 1_000;
 
 export class Pulse {
   readonly sample = signal<StatsSample | null>(null);
+  /** Which way it goes. */
+  readonly path = signal<Path | null>(null);
   readonly silent_ms = signal(0);
   #reader = new StatsReader();
   #flow = new FlowWatch();
@@ -41,6 +44,7 @@ export class Pulse {
     if (pc !== this.connection()) return;
     if (!report) {
       this.sample.value = null;
+      this.path.value = null;
       this.silent_ms.value = 0;
       return;
     }
@@ -48,6 +52,7 @@ export class Pulse {
     report.forEach((stat: RawStat) => stats.push(stat));
     const at_ms = performance.now();
     const sample = this.#reader.read(at_ms, stats);
+    this.path.value = pathOf(stats);
     this.sample.value = sample;
     this.silent_ms.value = this.#flow.push({ at_ms, received: sample.received, answers: sample.answers, expected: this.expected(sample) });
   }

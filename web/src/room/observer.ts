@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import { ConnectionState, type Room, RoomEvent, Track } from 'livekit-client';
 import { FlowWatch, isStalled } from '../lib/flow';
 import { type RawStat, type StatsSample, StatsReader } from '../lib/stats';
+import { connections } from './connections';
 
 export type Trouble = 'offline' | 'reconnecting' | 'stalled' | null;
 
@@ -82,15 +83,6 @@ export class Observer {
     }
     return false;
   }
-}
-
-/** The SDK keeps its peer connections to itself; their statistics are all we look at. */
-function connections(room: Room): RTCPeerConnection[] {
-  const manager = room.engine?.pcManager;
-  return [manager?.publisher, manager?.subscriber].flatMap((transport) => {
-    const connection: RTCPeerConnection | null | undefined = transport?.['_pc'];
-    return connection ? [connection] : [];
-  });
 }
 
 const REFERENCES = ['remoteId', 'localId', 'codecId', 'mediaSourceId', 'selectedCandidatePairId', 'transportId'];
