@@ -13,6 +13,8 @@ need firefox-esr firefox-esr
 need ffmpeg ffmpeg
 need openssl openssl
 need pebble pebble
+need ip iproute2
+need nft nftables
 need /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"

@@ -315,7 +315,7 @@ async fn sweep(shared: Arc<Shared>) {
     }
 }
 
-fn media_config(config: &Config, entropy: &mut OsSeeded) -> MediaConfig {
+pub(crate) fn media_config(config: &Config, entropy: &mut OsSeeded) -> MediaConfig {
     MediaConfig {
         udp_port: config.udp_port,
         bind: media_bind(&config.bind),
@@ -354,7 +354,7 @@ fn relay_config(turn: &Turn, entropy: &mut OsSeeded) -> RelayConfig {
 
 /// Media is accepted only from who was let in by signalling, so in development mode too its port listens everywhere
 /// unless somebody chose addresses: browsers do not pair their addresses with a loopback one.
-fn media_bind(bind: &Bind) -> Vec<std::net::IpAddr> {
+pub(crate) fn media_bind(bind: &Bind) -> Vec<std::net::IpAddr> {
     if bind.is_default {
         Vec::new()
     } else {

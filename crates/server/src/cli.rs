@@ -9,6 +9,7 @@ use clap::Parser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::config::{Flags, TlsMode};
+use crate::doctor::Wish;
 use crate::language::Language;
 
 /// For tests; the program's own line has the verbs of clients too.
@@ -27,6 +28,8 @@ pub enum Command {
     Token(Box<Token>),
     /// Print which ports must be open, for whom and why.
     Ports(Box<Ports>),
+    /// Look whether people can connect, and say what to do if not.
+    Doctor(Box<Doctor>),
     /// Print every setting, commented, with its default.
     Config(PrintConfig),
 }
@@ -55,6 +58,54 @@ pub struct Ports {
     pub settings: Settings,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Beside a running server or alone: give the flags that the server is started with. Ends with 1 if there is a fault.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nobody is asked who is not named here. To look from outside, on another machine:\n  \
+                        madang doctor --listen\nand here:\n  \
+                        madang doctor --helper THAT-MACHINE"
+)]
+pub struct Doctor {
+    /// A `madang doctor --listen` on a machine outside: it looks whether the media port is reached from there [port: 7884].
+    #[arg(long, value_name = "HOST[:PORT]")]
+    helper: Option<String>,
+    /// Be the helper of others, at TCP and UDP port 7884 and UDP port 7885, until Ctrl-C.
+    #[arg(long, value_name = "[ADDRESS:]PORT", num_args = 0..=1, default_missing_value = "")]
+    listen: Option<String>,
+    /// STUN servers that are asked for the public address; two of them show which kind of NAT there is.
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    stun: Vec<String>,
+    /// Whose clock is right: an NTP server, or http://HOST.
+    #[arg(long, value_name = "HOST")]
+    time: Option<String>,
+    /// The certificate that browsers are shown, if a proxy does it [default: the server's].
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Settings are read from this TOML file.
+    #[arg(long, value_name = "FILE", env = "MADANG_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+impl Doctor {
+    /// Where to be the helper of others.
+    pub fn listen(&self) -> Option<&str> {
+        self.listen.as_deref()
+    }
+
+    pub fn wish(&self) -> Wish {
+        Wish {
+            helper: self.helper.clone(),
+            stun: self.stun.clone(),
+            time: self.time.clone(),
+            certificate: self.certificate.clone(),
+        }
+    }
 }
 
 /// How it is said.

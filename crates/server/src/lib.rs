@@ -7,6 +7,7 @@ mod banner;
 mod carrier;
 mod config;
 mod directory;
+mod doctor;
 mod door_session;
 mod doors;
 mod http;
@@ -31,6 +32,7 @@ pub use config::{
     Limits, Log, LogFormat, Network, Rooms, SECRET_CHARS_MIN, Secret, Tls, TlsMode, Turn, Web,
     commented_toml, load, markdown,
 };
+pub use doctor::{Helper, Report, Wish, examine};
 pub use doors::CompatError;
 pub use http::ListenError;
 pub use invite::{TokenWishError, token};

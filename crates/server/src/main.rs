@@ -2,6 +2,7 @@
 //! library knows nothing of those.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use madang_client::cli::{Publish, Subscribe, publish, subscribe};
-use madang_server::cli::{Command, Ports, Serve, Token};
+use madang_server::cli::{Command, Doctor, Ports, Serve, Token};
 use madang_server::{
-    App, Config, Flags, LogFormat, Style, banner, commented_toml, load, markdown, ports_json,
-    ports_text, token,
+    App, Config, ConfigError, Flags, Helper, Language, LogFormat, Style, banner, commented_toml,
+    examine, load, markdown, ports_json, ports_text, token,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -69,6 +70,11 @@ fn serve_or_print(command: Command) -> ExitCode {
         Command::Serve(flags) => serve(flags),
         Command::Token(wish) => make_token(&wish),
         Command::Ports(wish) => print_ports(*wish),
+        Command::Doctor(wish) => match see_doctor(*wish) {
+            Ok(true) => return ExitCode::FAILURE,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        },
         Command::Config(print) => say(&if print.markdown {
             markdown()
         } else {
@@ -130,11 +136,56 @@ fn print_ports(wish: Ports) -> anyhow::Result<()> {
     })
 }
 
+/// True: there is something to mend.
+fn see_doctor(asked: Doctor) -> anyhow::Result<bool> {
+    let language = asked.output.language();
+    if let Some(at) = asked.listen() {
+        let helper = Helper::listen(at).context("cannot listen")?;
+        say(&listening(&helper, language))?;
+        helper.run(|line| eprintln!("{line}"));
+        return Ok(false);
+    }
+    let wish = asked.wish();
+    let config = load_config(asked.config.as_deref(), asked.settings.into());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let report = runtime.block_on(examine(config, wish));
+    say(&if asked.output.json {
+        report.json(language)
+    } else {
+        report.text(language, std::io::stdout().is_terminal())
+    })?;
+    Ok(report.has_faults())
+}
+
+fn listening(helper: &Helper, language: Language) -> String {
+    let addresses = helper.addresses();
+    let at: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let (at, next) = (at.join(", "), port.saturating_add(1));
+    match language {
+        Language::En => format!(
+            "Helping other doctors at {at} ({port}/tcp, {port}/udp and {next}/udp must be open here).\n\
+             Where the server is:  madang doctor --helper THIS-MACHINE:{port}\nCtrl-C ends it.\n"
+        ),
+        Language::Ko => format!(
+            "{at}에서 다른 진단을 돕습니다({port}/tcp, {port}/udp, {next}/udp가 열려 있어야 합니다).\n\
+             서버가 있는 곳에서:  madang doctor --helper 이-컴퓨터:{port}\n끝내려면 Ctrl-C.\n"
+        ),
+    }
+}
+
 fn read_config(file: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
+    Ok(load_config(file, flags)?)
+}
+
+fn load_config(file: Option<&Path>, flags: Flags) -> Result<Config, ConfigError> {
     // A variable that is no text is none of ours.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(load(file, variables, flags)?)
+    load(file, variables, flags)
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {

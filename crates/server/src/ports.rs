@@ -52,6 +52,11 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
             "아무도 앱을 열거나 방에 들어올 수 없습니다",
         ),
     };
+    let besides = if config.turn.enabled {
+        "STUN, TURN"
+    } else {
+        "STUN"
+    };
     let mut ports = vec![
         tcp(
             config.port,
@@ -67,8 +72,8 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
             port: config.udp_port,
             setting: "udp_port",
             why: Words::new(
-                "sound, pictures and data of all rooms",
-                "모든 방의 소리, 영상, 데이터",
+                format!("sound, pictures and data of all rooms; {besides}"),
+                format!("모든 방의 소리, 영상, 데이터. {besides} 포함"),
             ),
             if_closed: Words::new(
                 "people join and see each other's names, and nobody hears or sees anybody",

@@ -32,7 +32,7 @@ fn dev_is_a_switch_that_can_be_off() {
         let all = ["madang", "serve"].iter().chain(args);
         match Cli::try_parse_from(all).expect("valid").command {
             Command::Serve(serve) => Flags::from(serve.settings).dev,
-            Command::Token(_) | Command::Ports(_) | Command::Config(_) => {
+            Command::Token(_) | Command::Ports(_) | Command::Doctor(_) | Command::Config(_) => {
                 panic!("it says serve")
             }
         }

@@ -42,7 +42,7 @@ pub(crate) use accept::{Held, Listeners, Port, Unencrypted, serve};
 pub(crate) use access::Joins;
 pub(crate) use api::is_loopback_name;
 pub(crate) use body::read as read_body;
-pub(crate) use bucket::Bucket;
+pub(crate) use bucket::{Bucket, Rate};
 pub(crate) use by_ip::{ByIp, source_of};
 pub(crate) use files::Files;
 pub(crate) use redirect::{Https, to_https};

@@ -7,7 +7,9 @@ fn made(args: &[&str]) -> Result<String, TokenWishError> {
     let all = ["madang", "token"].iter().chain(args);
     match Cli::try_parse_from(all).expect("valid").command {
         Command::Token(wish) => token(&Config::for_tests(), &wish),
-        Command::Serve(_) | Command::Ports(_) | Command::Config(_) => panic!("it says token"),
+        Command::Serve(_) | Command::Ports(_) | Command::Doctor(_) | Command::Config(_) => {
+            panic!("it says token")
+        }
     }
 }
 
@@ -119,7 +121,9 @@ fn a_link_leads_to_where_the_server_is() {
         ];
         match Cli::try_parse_from(args).expect("valid").command {
             Command::Token(wish) => token(config, &wish).expect("valid"),
-            Command::Serve(_) | Command::Ports(_) | Command::Config(_) => panic!("it says token"),
+            Command::Serve(_) | Command::Ports(_) | Command::Doctor(_) | Command::Config(_) => {
+                panic!("it says token")
+            }
         }
     };
     let mut config = Config::for_tests();

@@ -30,14 +30,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Interfaces;
 
 pub use addresses::CANDIDATES_MAX;
-pub(crate) use addresses::is_public;
+pub(crate) use addresses::{Addresses, Plan, Present, is_bridge, is_public, present};
 pub use counters::PathCounters;
 pub use port::{
     EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
 };
 pub use relays::{RelayAccess, RelayConfig};
 
-use addresses::{Addresses, Plan};
 use demux::{Demux, ROUTES_MAX};
 pub(crate) use entropy::OsSeeded;
 use port::Command;
@@ -46,6 +45,7 @@ use relays::Relays;
 use ring::{Ends, RING_PARCELS_MAX};
 use shard::{Gauge, Parts, Shard};
 use udp::Sockets;
+pub(crate) use udp::{SOCKET_BUFFER_BYTES, socket_buffers};
 
 /// Where all media goes unless configured.
 pub const UDP_PORT_DEFAULT: u16 = 7882;

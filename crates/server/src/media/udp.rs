@@ -16,7 +16,7 @@ use super::group::Group;
 use super::ring::count;
 
 /// Asked of the system for each socket; it may give less (`net.core.rmem_max`, `net.core.wmem_max`).
-pub(super) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Buffers of one receive call. With GRO each may hold many datagrams.
 const RECEIVE_BUFFERS: usize = 16;
 /// The largest run of datagrams that GRO gives.
@@ -64,7 +64,7 @@ fn try_bind(port: u16, ips: &[IpAddr], shards: u8) -> Result<Bound, MediaError> 
     let ips: Vec<IpAddr> = claimed.iter().map(|(ip, _)| *ip).collect();
     let given = claimed
         .iter()
-        .map(|(_, socket)| socket.recv_buffer_size().unwrap_or(0));
+        .map(|(_, socket)| given(socket.recv_buffer_size()).unwrap_or(0));
     let receive_buffer_bytes = given.min().unwrap_or(0);
     let mut all = Vec::new();
     if shards == 1 {
@@ -106,6 +106,21 @@ fn try_bind(port: u16, ips: &[IpAddr], shards: u8) -> Result<Bound, MediaError> 
         shards: all,
         receive_buffer_bytes,
     })
+}
+
+/// What the system gives a socket of ours, to receive and to send.
+pub(crate) fn socket_buffers() -> io::Result<(usize, usize)> {
+    let socket = open(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0), false)?;
+    Ok((
+        given(socket.recv_buffer_size())?,
+        given(socket.send_buffer_size())?,
+    ))
+}
+
+/// Linux says twice of what it gives: the rest is for itself (socket(7)).
+fn given(said: io::Result<usize>) -> io::Result<usize> {
+    let twice = cfg!(target_os = "linux");
+    said.map(|bytes| if twice { bytes / 2 } else { bytes })
 }
 
 /// Can each shard have sockets of its own that receive?

@@ -68,6 +68,16 @@ fn only_plain_requests_are_answered() {
 }
 
 #[test]
+fn requests_of_a_size() {
+    let remote = address("192.0.2.1:1");
+    for bytes in [24, 1_200, 1_472] {
+        let request = request_of_size(ID, bytes);
+        assert_eq!(request.len(), bytes);
+        assert!(answer(&request, remote).is_some());
+    }
+}
+
+#[test]
 fn hostile_answers_are_no_addresses() {
     for value in [
         &[][..],

@@ -72,7 +72,7 @@ impl Identity {
     }
 
     /// Both may be one file.
-    pub(super) fn read(certificate: &Path, private_key: &Path) -> Result<Self, IdentityError> {
+    pub(crate) fn read(certificate: &Path, private_key: &Path) -> Result<Self, IdentityError> {
         let wrong = |path: &Path| {
             let path = path.to_owned();
             |error| IdentityError::Read { path, error }

@@ -262,6 +262,14 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+/// The file of the certificate that was got from an authority.
+pub(crate) fn obtained(config: &Config) -> Option<PathBuf> {
+    let CertificateSource::Acme(acme) = &config.tls.source else {
+        return None;
+    };
+    Some(acme::kept_at(acme, &cache(config).ok()?))
+}
+
 /// Where certificates are kept that we got or made.
 fn cache(config: &Config) -> Result<PathBuf, TlsError> {
     let variable = |name| {

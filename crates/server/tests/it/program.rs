@@ -250,3 +250,20 @@ fn what_is_wrong_is_said_with_a_remedy() {
     ];
     check(&mut madang(&args), &["in use", "--port"]);
 }
+
+#[test]
+fn the_doctor_and_the_ports_follow_the_settings() {
+    let (ok, printed, _) = output(&mut madang(&["ports", "--port", "1234"]));
+    assert!(ok && printed.contains("1234/tcp") && printed.contains("7882/udp"));
+    let free = ["--port", "0", "--udp-port", "0"];
+    let all = ["doctor", "--json"].iter().chain(&free);
+    let (ok, printed, said) = output(&mut madang(&all.copied().collect::<Vec<_>>()));
+    let report: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    let faults = report["findings"].as_array().expect("a list");
+    let has_faults = faults.iter().any(|finding| finding["verdict"] == "fault");
+    assert_eq!(ok, !has_faults, "{said}");
+    let (ok, printed, _) = output(&mut madang(&[
+        "doctor", "--bind", "0.0.0.0", "--lang", "ko",
+    ]));
+    assert!(!ok && printed.starts_with("문제 "), "{printed}");
+}

@@ -8,7 +8,7 @@ mod trouble;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +29,11 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(300);
 /// The clock may be set meanwhile, and a machine may sleep.
 const LOOK_INTERVAL: Duration = Duration::from_secs(600);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the certificate is kept, with its key.
+pub(super) fn kept_at(acme: &Acme, cache: &Path) -> PathBuf {
+    Folder::new(cache, acme).certificate(&acme.domain)
+}
 
 /// Gets the certificate, and renews it.
 #[derive(Debug)]
