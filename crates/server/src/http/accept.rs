@@ -27,7 +27,8 @@ use crate::tls::Tls;
 
 /// From the first byte, or the end of the request before, to the end of a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A join request travels in the request line. Larger headers are answered 431.
+/// A join request travels in the request line. Larger headers are answered 431: surely from twice as much on, since hyper bounds what it
+/// asks its buffer for, and the buffer grows by doubling.
 const HEADER_BYTES_MAX: usize = 128 * 1024;
 /// A peer that acknowledges nothing for so long is gone (RFC 5482).
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
