@@ -24,6 +24,8 @@ counters! {
     allocations_left,
     /// Ended because nobody refreshed them.
     allocations_expired,
+    /// Ended because their client's stream was closed.
+    allocations_closed,
     /// STUN: who asked for their own address was told.
     bindings,
     /// Answers 401 and 438: credentials are wanted.

@@ -152,6 +152,19 @@ impl Turn {
         }
     }
 
+    /// Is something relayed for this flow?
+    pub fn has_allocation(&self, flow: &Flow) -> bool {
+        self.table.of_flow(flow).is_some()
+    }
+
+    /// The stream of this flow is closed: nothing can reach its client any more.
+    pub fn close_flow(&mut self, flow: &Flow) {
+        if let Some(port) = self.table.of_flow(flow).map(|allocation| allocation.port) {
+            self.counters.allocations_closed += 1;
+            self.close(port);
+        }
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.table.next_deadline()
     }
@@ -251,9 +264,10 @@ impl Turn {
         Ok(Outcome::Reply)
     }
 
-    /// An answer to who has shown no credentials.
+    /// An answer to who has shown no credentials. Nobody can ask by a stream in somebody else's name, nor asks there a second
+    /// time.
     pub(crate) fn spend_reply(&mut self, now: Now, flow: Flow) -> Result<(), Dropped> {
-        if self.limiter.allows(now, flow.client.ip()) {
+        if flow.transport != Transport::Udp || self.limiter.allows(now, flow.client.ip()) {
             Ok(())
         } else {
             Err(Dropped::Suppressed)

@@ -3,3 +3,4 @@ mod peers;
 mod relaying;
 mod requests;
 mod strangers;
+mod streams;
