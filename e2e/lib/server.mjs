@@ -28,15 +28,25 @@ export const freeTcpPort = () =>
     });
   });
 
-export const freeUdpPort = () =>
-  new Promise((done, failed) => {
-    const socket = createSocket('udp4');
-    socket.once('error', failed);
-    socket.bind(0, () => {
-      const { port } = socket.address();
-      socket.close(() => done(port));
+// The relay listens at the same number over TCP: one that is free over both.
+export const freeUdpPort = async () => {
+  for (;;) {
+    const port = await new Promise((done, failed) => {
+      const socket = createSocket('udp4');
+      socket.once('error', failed);
+      socket.bind(0, () => {
+        const { port: chosen } = socket.address();
+        socket.close(() => done(chosen));
+      });
     });
-  });
+    const isFree = await new Promise((done) => {
+      const socket = createServer();
+      socket.once('error', () => done(false));
+      socket.listen(port, () => socket.close(() => done(true)));
+    });
+    if (isFree) return port;
+  }
+};
 
 const until = async (deadlineMs, what, check) => {
   const deadline = Date.now() + deadlineMs;

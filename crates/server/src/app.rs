@@ -9,7 +9,7 @@ use madang_signalling::livekit::ServerInfo;
 use tokio::time::{interval, timeout};
 
 use crate::auth::Keys;
-use crate::config::{Bind, CertificateSource, Config, Turn};
+use crate::config::{Bind, CertificateSource, Config};
 use crate::directory::Directory;
 use crate::doors::{Compat, CompatError, Doors};
 use crate::http::{self, Files, Https, Joins, Listeners, Shared, Tasks, Unencrypted, to_https};
@@ -33,6 +33,7 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
+    turn: Vec<SocketAddr>,
     compat: Vec<(&'static str, Vec<SocketAddr>)>,
 }
 
@@ -58,23 +59,23 @@ impl App {
     /// Binds the ports, then serves in tasks of the present runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let ports = Ports::bind(&config)?;
-        let (addresses, https, http, compat) = (
-            ports.main.addresses(),
-            ports
-                .https
+        let of = |listeners: &Option<Listeners>| {
+            listeners
                 .as_ref()
-                .map_or_else(Vec::new, Listeners::addresses),
-            ports
-                .http
-                .as_ref()
-                .map_or_else(Vec::new, Listeners::addresses),
-            ports.compat.addresses(),
-        );
+                .map_or_else(Vec::new, Listeners::addresses)
+        };
+        let (addresses, compat) = (ports.main.addresses(), ports.compat.addresses());
+        let (https, http, turn) = (of(&ports.https), of(&ports.http), of(&ports.turn));
         let stats = Arc::new(Stats::default());
         let opened = Tls::open(&config, ports.compat.is_tls(), &stats)?;
         let (tls, keeper) = opened.unzip();
         let mut entropy = OsSeeded::new().map_err(StartError::Entropy)?;
-        let media = Media::start(media_config(&config, &mut entropy)).await?;
+        let is_relaying = config.turn.enabled;
+        let media = Media::start(MediaConfig {
+            relay: is_relaying.then(|| relay_config(&config, &ports, &mut entropy)),
+            ..media_config(&config)
+        });
+        let media = media.await?;
         let server = ServerInfo {
             node_id: format!("ND_{:016x}", entropy.next_u64()),
             debug_info: format!("madang {}", env!("CARGO_PKG_VERSION")),
@@ -116,6 +117,7 @@ impl App {
             addresses,
             https,
             http,
+            turn,
             compat,
         })
     }
@@ -133,6 +135,11 @@ impl App {
     /// A port whose visitors are sent on to HTTPS.
     pub fn http_addresses(&self) -> &[SocketAddr] {
         &self.http
+    }
+
+    /// Where clients of the relay may come by TCP.
+    pub fn turn_addresses(&self) -> &[SocketAddr] {
+        &self.turn
     }
 
     /// The SHA-256 of the certificate that browsers are shown now. None: the app is served without TLS.
@@ -243,15 +250,18 @@ struct Ports {
     main: Listeners,
     https: Option<Listeners>,
     http: Option<Listeners>,
+    turn: Option<Listeners>,
     compat: Compat,
 }
 
 impl Ports {
     fn bind(config: &Config) -> Result<Self, StartError> {
-        let bind = |key, port| {
-            let bound = Listeners::bind(&config.bind, port);
+        let bind_at = |key, at: &Bind, port| {
+            let bound = Listeners::bind(at, port);
             bound.map_err(|error| StartError::Listen { key, error })
         };
+        let bind = |key, port| bind_at(key, &config.bind, port);
+        let turn = &config.turn;
         let tls = &config.tls;
         Ok(Self {
             main: bind("port (--port)", config.port)?,
@@ -263,8 +273,20 @@ impl Ports {
                 .http_port
                 .map(|port| bind("tls.http_port", port))
                 .transpose()?,
+            turn: turn
+                .enabled
+                .then(|| bind_at("turn.tcp_port", &config.bind.of_media(), turn.tcp_port))
+                .transpose()?,
             compat: Compat::bind(config)?,
         })
+    }
+
+    /// Where TLS is spoken with everybody: the port with the address that is easiest to reach.
+    fn secure(&self, config: &Config) -> Vec<SocketAddr> {
+        if config.tls.source == CertificateSource::None {
+            return Vec::new();
+        }
+        self.https.as_ref().unwrap_or(&self.main).addresses()
     }
 
     fn serve(self, shared: &Arc<Shared>) {
@@ -278,6 +300,7 @@ impl Ports {
         let secure = |tls: &Arc<Tls>, https: Https| http::Port::Secure {
             tls: Arc::clone(tls),
             router: router.clone(),
+            relays: shared.config.turn.enabled,
             unencrypted: Some(Unencrypted {
                 here: router.clone(),
                 elsewhere: to_https(shared, https),
@@ -298,6 +321,9 @@ impl Ports {
             }
             None => http::serve(self.main, http::Port::Plain(router), shared),
         }
+        if let Some(listeners) = self.turn {
+            http::serve(listeners, http::Port::Relay, shared);
+        }
         self.compat.serve(shared.tls.as_ref(), shared);
     }
 }
@@ -315,7 +341,8 @@ async fn sweep(shared: Arc<Shared>) {
     }
 }
 
-pub(crate) fn media_config(config: &Config, entropy: &mut OsSeeded) -> MediaConfig {
+/// Without relaying.
+pub(crate) fn media_config(config: &Config) -> MediaConfig {
     MediaConfig {
         udp_port: config.udp_port,
         bind: media_bind(&config.bind),
@@ -323,15 +350,12 @@ pub(crate) fn media_config(config: &Config, entropy: &mut OsSeeded) -> MediaConf
         announce: config.announce.clone(),
         stun_server: config.stun_server.clone(),
         interfaces: config.interfaces.clone(),
-        relay: config
-            .turn
-            .enabled
-            .then(|| relay_config(&config.turn, entropy)),
         ..MediaConfig::default()
     }
 }
 
-fn relay_config(turn: &Turn, entropy: &mut OsSeeded) -> RelayConfig {
+fn relay_config(config: &Config, ports: &Ports, entropy: &mut OsSeeded) -> RelayConfig {
+    let turn = &config.turn;
     let secret = turn.secret.as_ref().map_or_else(
         || {
             let mut made = vec![0; 32];
@@ -343,6 +367,12 @@ fn relay_config(turn: &Turn, entropy: &mut OsSeeded) -> RelayConfig {
     RelayConfig {
         realm: turn.realm.clone(),
         host: turn.host.clone(),
+        tcp: ports
+            .turn
+            .as_ref()
+            .map_or_else(Vec::new, Listeners::addresses),
+        tls: ports.secure(config),
+        tls_host: config.domain.clone(),
         secret,
         credentials_ttl: turn.credentials_ttl,
         allocations_max: turn.allocations_max,
@@ -352,9 +382,7 @@ fn relay_config(turn: &Turn, entropy: &mut OsSeeded) -> RelayConfig {
     }
 }
 
-/// Media is accepted only from who was let in by signalling, so in development mode too its port listens everywhere
-/// unless somebody chose addresses: browsers do not pair their addresses with a loopback one.
-pub(crate) fn media_bind(bind: &Bind) -> Vec<std::net::IpAddr> {
+pub(crate) fn media_bind(bind: &Bind) -> Vec<IpAddr> {
     if bind.is_default {
         Vec::new()
     } else {

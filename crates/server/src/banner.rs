@@ -118,6 +118,7 @@ fn ports(app: &App) -> Vec<(&'static str, String)> {
     let more = [
         ("https", app.https_addresses()),
         ("http", app.http_addresses()),
+        ("turn", app.turn_addresses()),
     ]
     .into_iter()
     .chain(compat.map(|(name, at)| (*name, &**at)))

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::config::{CertificateSource, Config};
+use crate::config::{Bind, CertificateSource, Config};
 use crate::doors;
 use crate::language::{Language, Words};
 
@@ -16,8 +16,21 @@ pub(crate) struct OpenPort {
     pub(crate) port: u16,
     /// The setting that chooses it.
     pub(crate) setting: &'static str,
+    /// At the addresses of media, not at those of the app.
+    pub(crate) is_media: bool,
     pub(crate) why: Words,
     pub(crate) if_closed: Words,
+}
+
+impl OpenPort {
+    /// Where it listens.
+    pub(crate) fn bind(&self, config: &Config) -> Bind {
+        if self.is_media {
+            config.bind.of_media()
+        } else {
+            config.bind.clone()
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +84,7 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
             protocol: Protocol::Udp,
             port: config.udp_port,
             setting: "udp_port",
+            is_media: true,
             why: Words::new(
                 format!("sound, pictures and data of all rooms; {besides}"),
                 format!("모든 방의 소리, 영상, 데이터. {besides} 포함"),
@@ -81,6 +95,7 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
             ),
         },
     ];
+    ports.extend(config.turn.enabled.then(|| of_turn(config)));
     ports.extend(of_tls(config));
     ports.extend(doors::compat_ports(config).map(|(program, setting, port)| {
         tcp(
@@ -97,6 +112,28 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
         )
     }));
     ports
+}
+
+fn of_turn(config: &Config) -> OpenPort {
+    let if_closed = if config.tls.source == CertificateSource::None {
+        Words::new(
+            "in networks that let no UDP through people hear and see nobody; others are not touched",
+            "UDP를 막는 네트워크에서는 소리도 영상도 오가지 않습니다. 나머지는 그대로 됩니다",
+        )
+    } else {
+        Words::new(
+            "people in such networks come by the HTTPS port, which costs more; others are not touched",
+            "그런 네트워크에서는 HTTPS 포트로 돌아서 오므로 부담이 커집니다. 나머지는 그대로 됩니다",
+        )
+    };
+    let why = Words::new(
+        "the same for people whose network lets no UDP through (TURN over TCP)",
+        "UDP를 막는 네트워크에 있는 사람의 소리, 영상, 데이터 (TCP로 오는 TURN)",
+    );
+    OpenPort {
+        is_media: true,
+        ..tcp(config.turn.tcp_port, "turn.tcp_port", why, if_closed)
+    }
 }
 
 fn of_tls(config: &Config) -> Vec<OpenPort> {
@@ -148,6 +185,7 @@ fn tcp(port: u16, setting: &'static str, why: Words, if_closed: Words) -> OpenPo
         protocol: Protocol::Tcp,
         port,
         setting,
+        is_media: false,
         why,
         if_closed,
     }
@@ -197,8 +235,8 @@ pub fn ports_text(config: &Config, language: Language) -> String {
         return text;
     }
     line(pick(
-        "Everything else may stay closed; there is no range of ports. Behind a router, forward the UDP port under the same number.",
-        "나머지는 모두 닫아 두어도 됩니다. 포트 범위는 필요 없습니다. 공유기 뒤라면 UDP 포트를 같은 번호로 포워딩하세요.",
+        "Everything else may stay closed; there is no range of ports. Behind a router, forward the ports of media (udp_port, turn.tcp_port) under the same numbers.",
+        "나머지는 모두 닫아 두어도 됩니다. 포트 범위는 필요 없습니다. 공유기 뒤라면 미디어 포트(udp_port, turn.tcp_port)를 같은 번호로 포워딩하세요.",
     ));
     if config.tls.source == CertificateSource::None {
         line(pick(
@@ -229,7 +267,7 @@ pub fn ports_json(config: &Config, language: Language) -> String {
                 "port": port.port,
                 "protocol": port.protocol.name(),
                 "from": if who.is_this_machine { "this_machine" } else { "everyone" },
-                "listens_at": listens_at(config, port.protocol),
+                "listens_at": listens_at(&port.bind(config)),
                 "setting": port.setting,
                 "why": port.why.in_language(language),
                 "if_closed": port.if_closed.in_language(language),
@@ -244,12 +282,8 @@ struct Who {
     words: Words,
 }
 
-/// UDP takes only whom signalling let in, so unless somebody chose addresses it listens at all.
-fn listens_at(config: &Config, protocol: Protocol) -> Vec<String> {
-    if protocol == Protocol::Udp && config.bind.is_default {
-        return vec!["0.0.0.0".to_owned(), "::".to_owned()];
-    }
-    let addresses = config.bind.addresses.iter();
+fn listens_at(bind: &Bind) -> Vec<String> {
+    let addresses = bind.addresses.iter();
     addresses.map(ToString::to_string).collect()
 }
 
@@ -257,7 +291,7 @@ fn who(config: &Config) -> Who {
     let addresses = &config.bind.addresses;
     let is_this_machine = config.bind.is_loopback();
     let is_everywhere = addresses.iter().any(std::net::IpAddr::is_unspecified);
-    let at = listens_at(config, Protocol::Tcp).join(", ");
+    let at = listens_at(&config.bind).join(", ");
     let words = if is_this_machine {
         Words::new("this machine only", "이 컴퓨터에서만")
     } else if is_everywhere {

@@ -43,6 +43,9 @@ stats! {
         /// A TCP connection, upgraded or not.
         socket,
         tls_handshake,
+        /// Clients of the relay: by TCP, and by TLS.
+        tcp_relay_stream,
+        tls_relay_stream,
         carrier,
         session,
     }
@@ -51,6 +54,10 @@ stats! {
         /// There were too many connections.
         refused_connections,
         refused_connections_of_ip,
+        /// Nothing was relayed for them.
+        relay_streams_idle,
+        /// What they said could not be read.
+        relay_streams_broken,
         /// A protocol that the port does not speak.
         refused_protocols,
         tls_handshakes_done,

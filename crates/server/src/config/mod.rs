@@ -92,6 +92,7 @@ pub struct Limits {
 #[derive(Debug, Clone)]
 pub struct Turn {
     pub enabled: bool,
+    pub tcp_port: u16,
     pub host: Option<String>,
     /// None: made at the start.
     pub secret: Option<Secret>,
@@ -199,6 +200,7 @@ impl Config {
         } else {
             configured_keys
         };
+        let udp_port = raw.udp_port.unwrap_or(7882);
         if let Some(name) = keys.iter().find_map(|(name, secret)| {
             (name.trim().is_empty() || secret.reveal().is_empty()).then_some(name)
         }) {
@@ -212,7 +214,7 @@ impl Config {
             port: raw.port.unwrap_or(7880),
             bind,
             domain,
-            udp_port: raw.udp_port.unwrap_or(7882),
+            udp_port,
             shards: shards(raw.shards)?,
             announce: announced(raw.announce)?,
             stun_server: raw.stun_server.as_deref().map(stun_server).transpose()?,
@@ -235,7 +237,7 @@ impl Config {
                 connections_per_ip_max: limit(raw.limits.connections_per_ip_max, 2_000),
                 joins_per_ip_per_minute: limit(raw.limits.joins_per_ip_per_minute, 3_000),
             },
-            turn: Turn::resolve(raw.turn)?,
+            turn: Turn::resolve(raw.turn, udp_port)?,
             log: Log {
                 level: raw.log.level.unwrap_or_else(|| "info".to_owned()),
                 format: raw.log.format.unwrap_or_default(),
@@ -318,7 +320,7 @@ impl Rooms {
 }
 
 impl Turn {
-    fn resolve(raw: raw::Turn) -> Result<Self, ConfigError> {
+    fn resolve(raw: raw::Turn, udp_port: u16) -> Result<Self, ConfigError> {
         let refused = |key, message: String| Err(ConfigError::Value { key, message });
         let is_short = |secret: &Secret| secret.reveal().len() < SECRET_CHARS_MIN;
         if raw.secret.as_ref().is_some_and(is_short) {
@@ -351,11 +353,12 @@ impl Turn {
             return refused("turn.credentials_ttl_s", message);
         }
         let mbit = positive("turn.mbit_per_s", raw.mbit_per_s.unwrap_or(20))?;
-        let of_peer = raw.allocations_per_peer_max.unwrap_or(16);
+        let of_peer = raw.allocations_per_peer_max.unwrap_or(32);
         let replies = raw.replies_per_ip_per_s.unwrap_or(10);
         positive("turn.replies_per_ip_per_s", replies.into())?;
         Ok(Self {
             enabled: raw.enabled.unwrap_or(true),
+            tcp_port: raw.tcp_port.unwrap_or(udp_port),
             host: raw.host,
             secret: raw.secret,
             realm,
@@ -407,6 +410,18 @@ impl Compat {
 }
 
 impl Bind {
+    /// Of media, which is accepted only from who was let in by signalling: in development mode, too, everywhere unless somebody
+    /// chose addresses, because browsers do not pair theirs with a loopback one.
+    pub fn of_media(&self) -> Self {
+        if !self.is_default {
+            return self.clone();
+        }
+        Self {
+            addresses: vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+            is_default: true,
+        }
+    }
+
     pub fn is_loopback(&self) -> bool {
         self.addresses.iter().all(IpAddr::is_loopback)
     }

@@ -161,7 +161,9 @@ section!(
 section!(
     Turn, "turn", {
         enabled: bool, Plain, "true", "true",
-            "TURN on the UDP port of media, for clients who may use nothing but relayed addresses. Relays to this server and within a room, nowhere else. STUN is answered in any case.";
+            "TURN on the UDP port of media, a TCP port and the HTTPS port, for clients who may use nothing but relayed addresses. Relays to this server and within a room, nowhere else. STUN is answered in any case.";
+        tcp_port: u16, Plain, "the number of udp_port", "7882",
+            "TCP port for clients whose network lets no UDP through, at the addresses of the media port. 0: any free one. With TLS they may come by the HTTPS port, too.";
         host: String, Text, "the addresses of the media port", "\"turn.example.org\"",
             "Name or address that clients are told for it.";
         secret: Secret, Text, "made at the start", "\"at least 32 random characters\"",
@@ -172,8 +174,8 @@ section!(
             "How long credentials are good for a new allocation, at most 86400. They end with the stay in the room at the latest.";
         allocations_max: u32, Plain, "10000", "10000",
             "Allocations of all clients together.";
-        allocations_per_peer_max: u32, Plain, "16", "16",
-            "Allocations of one member of a room. Browsers make one for each connection and network interface.";
+        allocations_per_peer_max: u32, Plain, "32", "32",
+            "Allocations of one member of a room. Browsers make one for each connection, network interface and address that they are told.";
         mbit_per_s: u32, Plain, "20", "20",
             "What one allocation may relay, each way.";
         replies_per_ip_per_s: u16, Plain, "10", "10",

@@ -15,7 +15,7 @@ use self::judge::{CertificateState, Outcome, PortSeen, Probed, Seen, Told};
 use crate::app::{media_bind, media_config};
 use crate::config::{CertificateSource, Config, ConfigError};
 use crate::language::Words;
-use crate::media::{Addresses, Media, MediaConfig, OsSeeded, Plan, present};
+use crate::media::{Addresses, Media, MediaConfig, Plan, present};
 use crate::ports::Protocol;
 use crate::tls::{Identity, obtained};
 
@@ -143,14 +143,10 @@ impl Held {
         if port.state.is_ours() {
             return Self::Server;
         }
-        let Ok(mut entropy) = OsSeeded::new() else {
-            return Self::Others;
-        };
         // Whom it would ask is asked later, and nobody is let in.
         let quiet = MediaConfig {
             stun_server: None,
-            relay: None,
-            ..media_config(config, &mut entropy)
+            ..media_config(config)
         };
         match Media::start(quiet).await {
             Ok(media) => Self::Us(media),

@@ -77,6 +77,7 @@ impl Compat {
                 Some(tls) => http::Port::Secure {
                     tls: Arc::clone(tls),
                     router,
+                    relays: false,
                     unencrypted: None,
                 },
                 None => http::Port::Plain(router),

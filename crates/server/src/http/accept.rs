@@ -12,6 +12,7 @@ use axum::http::{Request, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use madang_turn::{Flow, Transport};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,8 +21,9 @@ use tower::ServiceExt as _;
 
 use super::by_ip::{ByIp, Place};
 use super::opening::Opening;
-use super::{Remote, Shared};
+use super::{Remote, Shared, relay};
 use crate::config::Bind;
+use crate::media::StreamPort;
 use crate::stats::Stats;
 use crate::tls::Tls;
 
@@ -110,9 +112,13 @@ pub(crate) enum Port {
     Secure {
         tls: Arc<Tls>,
         router: Router,
+        /// Clients of the relay may come by TLS.
+        relays: bool,
         /// To who comes without TLS. Not said: closed.
         unencrypted: Option<Unencrypted>,
     },
+    /// Clients of the relay.
+    Relay,
 }
 
 /// What is answered without TLS on a port that speaks it.
@@ -153,7 +159,7 @@ impl Door {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, remote)) => self.welcome(stream, remote.ip()),
+                Ok((stream, remote)) => self.welcome(stream, remote),
                 Err(error) => {
                     Stats::count(&self.shared.stats.accept_failed);
                     tracing::warn!(%error, "cannot accept a connection");
@@ -163,13 +169,13 @@ impl Door {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, ip: IpAddr) {
+    fn welcome(&self, stream: TcpStream, remote: SocketAddr) {
         let (limits, stats) = (&self.shared.config.limits, &self.shared.stats);
         if stats.sockets_now() >= u64::from(limits.connections_max) {
             Stats::count(&stats.refused_connections);
             return;
         }
-        let Some(place) = self.by_ip.enter(ip, limits.connections_per_ip_max) else {
+        let Some(place) = self.by_ip.enter(remote.ip(), limits.connections_per_ip_max) else {
             Stats::count(&stats.refused_connections_of_ip);
             return;
         };
@@ -181,12 +187,13 @@ impl Door {
         let live = stats.socket();
         let door = self.clone();
         self.shared.tasks.connections.spawn(async move {
-            door.greet(stream, ip, Arc::new((place, live))).await;
+            door.greet(stream, remote, Arc::new((place, live))).await;
         });
     }
 
-    async fn greet(self, stream: TcpStream, ip: IpAddr, held: Arc<Held>) {
+    async fn greet(self, stream: TcpStream, remote: SocketAddr, held: Arc<Held>) {
         let stopping = self.shared.tasks.stopping.clone();
+        let ip = remote.ip();
         let opening = Opening::of_tcp(&stream);
         let Some(opening) = stopping.run_until_cancelled(heard(opening)).await else {
             return;
@@ -196,7 +203,22 @@ impl Door {
                 Some(router) => self.converse(router.clone(), stream, ip, held).await,
                 None => self.refuse(),
             },
-            (Some(Opening::Tls), Port::Secure { tls, router, .. }) => {
+            (Some(Opening::Stun), Port::Relay) => {
+                let _live = self.shared.stats.tcp_relay_stream();
+                relay::tune(&stream);
+                if let Some(port) = self.relay_port(Transport::Tcp, &stream, remote) {
+                    relay::relay(stream, port, &self.shared).await;
+                }
+            }
+            (
+                Some(Opening::Tls),
+                Port::Secure {
+                    tls,
+                    router,
+                    relays,
+                    ..
+                },
+            ) => {
                 let accepted = stopping.run_until_cancelled(tls.accept(stream, ip)).await;
                 let Some(mut stream) = accepted.flatten() else {
                     return;
@@ -206,13 +228,38 @@ impl Door {
                     Some(Opening::Http) => {
                         self.converse(router.clone(), stream, ip, held).await;
                     }
-                    Some(Opening::Tls | Opening::Unknown) => self.refuse(),
+                    Some(Opening::Stun) if *relays => {
+                        let _live = self.shared.stats.tls_relay_stream();
+                        let socket = stream.get_ref().0;
+                        relay::tune(socket);
+                        if let Some(port) = self.relay_port(Transport::Tls, socket, remote) {
+                            relay::relay(stream, port, &self.shared).await;
+                        }
+                    }
+                    Some(Opening::Tls | Opening::Stun | Opening::Unknown) => self.refuse(),
                     None => {}
                 }
             }
-            (Some(Opening::Tls), Port::Plain(_)) | (Some(Opening::Unknown), _) => self.refuse(),
+            (Some(Opening::Tls), Port::Plain(_) | Port::Relay)
+            | (Some(Opening::Stun), Port::Plain(_) | Port::Secure { .. })
+            | (Some(Opening::Unknown), _) => self.refuse(),
             (None, _) => {}
         }
+    }
+
+    /// None: closed already.
+    fn relay_port(
+        &self,
+        transport: Transport,
+        socket: &TcpStream,
+        client: SocketAddr,
+    ) -> Option<StreamPort> {
+        let flow = Flow {
+            transport,
+            client,
+            local: socket.local_addr().ok()?,
+        };
+        Some(self.shared.media.open_stream(flow))
     }
 
     /// Closes a connection that speaks what this port does not.
@@ -262,10 +309,11 @@ impl Door {
 }
 
 impl Port {
-    /// None: this port speaks TLS only.
+    /// None: this port speaks no HTTP without TLS.
     fn unencrypted(&self, ip: IpAddr) -> Option<&Router> {
         match self {
             Self::Plain(router) => Some(router),
+            Self::Relay => None,
             Self::Secure { unencrypted, .. } => unencrypted.as_ref().map(|routers| {
                 if ip.to_canonical().is_loopback() {
                     &routers.here

@@ -11,6 +11,7 @@ mod files;
 mod metrics;
 mod opening;
 mod redirect;
+mod relay;
 mod rtc;
 mod socket;
 mod turn;

@@ -14,12 +14,15 @@ pub(crate) enum Opening {
     Tls,
     /// Text: a method, or an empty line before it (RFC 9112 §2.2).
     Http,
+    /// A STUN message (RFC 7983). Channels come after it.
+    Stun,
     Unknown,
 }
 
 impl Opening {
     fn of(byte: u8) -> Self {
         match byte {
+            0x00..=0x03 => Self::Stun,
             0x16 => Self::Tls,
             b'\r' | b'\n' | b' '..=b'~' => Self::Http,
             _ => Self::Unknown,

@@ -56,6 +56,15 @@ counters! {
     /// The system refused to send it.
     send_failed,
     receive_failed,
+    /// Clients of the relay that came by TCP or TLS.
+    streams_now,
+    /// From them, and to them: those that were dropped afterwards, too.
+    stream_received,
+    stream_received_bytes,
+    stream_sent,
+    stream_sent_bytes,
+    /// A client did not take them: its queue was full, or its stream closed.
+    dropped_stream_queue,
     commands,
     events,
     /// Peers let go because they did not read their events, or asked for more than could be handled.

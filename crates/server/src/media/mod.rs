@@ -11,7 +11,9 @@ mod relay;
 mod relays;
 mod ring;
 mod shard;
+mod stream;
 mod udp;
+mod ways;
 
 #[cfg(test)]
 mod testing;
@@ -19,12 +21,13 @@ mod testing;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use madang_sfu::api::{PeerId, RoomId, RoomState, ShardId, ShardSet};
 use madang_sfu::{Counters, Sfu};
+use madang_turn::Flow;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Interfaces;
@@ -36,6 +39,7 @@ pub use port::{
     EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
 };
 pub use relays::{RelayAccess, RelayConfig};
+pub(crate) use stream::{StreamInput, StreamOutput, StreamPort};
 
 use demux::{Demux, ROUTES_MAX};
 pub(crate) use entropy::OsSeeded;
@@ -135,6 +139,8 @@ struct Inner {
     relays: Arc<Relays>,
     port: u16,
     shards: Vec<ShardHandle>,
+    /// Streams go to one shard after the other.
+    streams: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -178,6 +184,7 @@ impl Media {
             relays: Arc::clone(&relays),
             port: bound.port,
             shards: Vec::new(),
+            streams: AtomicUsize::new(0),
             threads: Mutex::default(),
         };
         let rings = ring::mesh(config.shards, RING_PARCELS_MAX);
@@ -239,6 +246,16 @@ impl Media {
     /// relayed, or its stay is over.
     pub fn relay_access(&self, peer: PeerId, reached: Option<IpAddr>) -> Option<RelayAccess> {
         self.0.relays.issue(shard::now().wall, peer, reached)
+    }
+
+    /// A client of the relay came by TCP or TLS.
+    pub(crate) fn open_stream(&self, flow: Flow) -> StreamPort {
+        let turn = self.0.streams.fetch_add(1, Ordering::Relaxed);
+        let shards = &self.0.shards;
+        match shards.get(turn % shards.len().max(1)) {
+            Some(handle) => StreamPort::open(&handle.commands, flow),
+            None => StreamPort::open(&mpsc::unbounded_channel().0, flow),
+        }
     }
 
     /// Of the shards that run.

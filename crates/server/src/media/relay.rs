@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use madang_sfu::api::{Now, PeerId, RoomId, ShardId, ShardSet};
-use madang_turn::{Counters, Flow, Ports, Transport, Turn, Verdict};
+use madang_turn::{Counters, Flow, Frame, Ports, Transport, Turn, Verdict, frame};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::counters::PathCounters;
 use super::group::Group;
 use super::relays::{ForShard, Relays, is_relayed};
 use super::ring::Runs;
+use super::stream::{Said, Streams};
 use super::udp::{Arrived, Sockets};
 
 pub(super) struct Relay {
@@ -19,6 +22,7 @@ pub(super) struct Relay {
     relays: Arc<Relays>,
     own: ShardId,
     ports: Ports,
+    streams: Streams,
     /// By shard: what goes to clients of others.
     foreign: Vec<Runs>,
     /// Kept to save allocations.
@@ -75,30 +79,26 @@ impl Relay {
             relays,
             own,
             ports,
+            streams: Streams::default(),
             foreign: (0..shards).map(|_| Runs::default()).collect(),
             wrapped: Vec::new(),
         }
     }
 
-    /// STUN and TURN as they arrive at the media port. Some: it is for our own core, after all.
+    /// STUN and TURN, one message or datagram. Some: it is for our own core, after all.
     pub(super) fn receive<'a>(
         &mut self,
         now: Now,
-        arrived: Arrived<'a>,
+        flow: Flow,
+        bytes: &'a [u8],
         wire: &mut Wire<'_>,
     ) -> Option<Unwrapped<'a>> {
         // Nobody on a network has such an address.
-        if is_relayed(arrived.remote) {
+        if is_relayed(flow.client) {
             wire.counters.dropped_turn += 1;
             return None;
         }
-        let flow = Flow {
-            transport: Transport::Udp,
-            client: arrived.remote,
-            // There is one port.
-            local: SocketAddr::new(arrived.destination, 0),
-        };
-        match self.turn.handle_packet(of(now), flow, arrived.bytes) {
+        match self.turn.handle_packet(of(now), flow, bytes) {
             Verdict::ToSfu { from, to, payload } => Some(Unwrapped { from, to, payload }),
             Verdict::ToRelay { from, to, payload } => {
                 let run = Run {
@@ -112,7 +112,11 @@ impl Relay {
                 None
             }
             Verdict::Reply => {
-                wire.send(flow, self.turn.reply(), None, 1);
+                // Before it can know: what it says next may be longer than what strangers say.
+                if flow.transport != Transport::Udp && self.turn.has_allocation(&flow) {
+                    self.streams.know(&flow);
+                }
+                wire.send(&mut self.streams, flow, self.turn.reply(), None, 1);
                 None
             }
             // Counted there.
@@ -151,7 +155,48 @@ impl Relay {
             envelope.seal(payload, &mut self.wrapped);
             segment = segment.or(run.segment.map(|_| self.wrapped.len()));
         }
-        wire.send(envelope.flow, &self.wrapped, segment, run.count);
+        let streams = &mut self.streams;
+        wire.send(streams, envelope.flow, &self.wrapped, segment, run.count);
+    }
+
+    /// Of a stream. What it brings is given on by one frame at a time, as by [`Relay::receive`].
+    pub(super) fn hear(&mut self, flow: Flow, said: Said) -> Option<Pieces> {
+        match said {
+            Said::Opened(outbox) => {
+                // One before it from the same address, of whose end we shall be told later.
+                self.turn.close_flow(&flow);
+                self.streams.open(flow, outbox);
+            }
+            Said::Frames { frames, place } => {
+                // Hung up.
+                if self.streams.has(&flow) {
+                    return Some(Pieces {
+                        frames,
+                        _place: place,
+                    });
+                }
+            }
+            Said::Idle => {
+                if !self.turn.has_allocation(&flow) {
+                    self.streams.hang_up(&flow);
+                }
+            }
+            Said::Closed(outbox) => {
+                if self.streams.close(&flow, &outbox) {
+                    self.turn.close_flow(&flow);
+                }
+            }
+        }
+        None
+    }
+
+    /// At the end of a tick.
+    pub(super) fn tell_streams(&mut self) {
+        self.streams.tell();
+    }
+
+    pub(super) fn streams_now(&self) -> usize {
+        self.streams.len()
     }
 
     /// Of other shards' clients, collected since the last time.
@@ -187,8 +232,51 @@ impl Relay {
     }
 }
 
+/// What a stream brought at one time. While it is here, its connection waits.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    frames: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pieces {
+    /// What is in each frame.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.frames;
+        std::iter::from_fn(move || {
+            let Frame::Complete { content, whole } = frame(rest) else {
+                return None;
+            };
+            let this = rest.get(..content)?;
+            rest = rest.get(whole..)?;
+            Some(this)
+        })
+    }
+}
+
+/// Of a datagram at the media port.
+pub(super) fn flow_of(arrived: &Arrived<'_>) -> Flow {
+    Flow {
+        transport: Transport::Udp,
+        client: arrived.remote,
+        // There is one port.
+        local: SocketAddr::new(arrived.destination, 0),
+    }
+}
+
 impl Wire<'_> {
-    fn send(&mut self, flow: Flow, contents: &[u8], segment: Option<usize>, datagrams: usize) {
+    fn send(
+        &mut self,
+        streams: &mut Streams,
+        flow: Flow,
+        contents: &[u8],
+        segment: Option<usize>,
+        datagrams: usize,
+    ) {
+        if flow.transport != Transport::Udp {
+            streams.send(&flow, contents, datagrams, self.counters);
+            return;
+        }
         let group = Group {
             local: flow.local,
             remote: flow.client,

@@ -12,6 +12,8 @@ use madang_turn::{
     User, user_hash,
 };
 
+use super::ways;
+
 /// The relayed addresses of all clients: no datagram comes from there, or goes there, but by our own tables. RFC 7600's
 /// dummy address, and one of the prefix that discards (RFC 6666).
 pub(super) const RELAY_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
@@ -26,6 +28,11 @@ pub struct RelayConfig {
     pub realm: String,
     /// How clients reach the media port. None: at its candidates.
     pub host: Option<String>,
+    /// Where clients may come by TCP. Empty: nowhere.
+    pub tcp: Vec<SocketAddr>,
+    /// Where they may come by TLS, and the name that its certificate is for, if it is for one.
+    pub tls: Vec<SocketAddr>,
+    pub tls_host: Option<String>,
     pub secret: Vec<u8>,
     pub credentials_ttl: Duration,
     pub allocations_max: u32,
@@ -40,10 +47,13 @@ impl RelayConfig {
         Self {
             realm: "room".to_owned(),
             host: None,
+            tcp: Vec::new(),
+            tls: Vec::new(),
+            tls_host: None,
             secret,
             credentials_ttl: Duration::from_secs(3_600),
             allocations_max: 10_000,
-            allocations_per_peer_max: 16,
+            allocations_per_peer_max: 32,
             bytes_per_second: 20_000_000 / 8,
             replies_per_source_per_second: 10,
         }
@@ -174,46 +184,11 @@ impl Relays {
             state.names.remove(&oldest);
         }
         Some(RelayAccess {
-            urls: self.urls(config, reached),
+            urls: ways::urls(config, &self.candidates, reached),
             username: minted.username,
             password: minted.password,
             ttl,
         })
-    }
-
-    /// The best of each family: the one that was reached, else the first.
-    fn urls(&self, config: &RelayConfig, reached: Option<IpAddr>) -> Vec<String> {
-        let url = |host: String, port: u16| format!("turn:{host}:{port}?transport=udp");
-        if let Some(host) = &config.host {
-            let port = self.candidates.first().map_or(0, SocketAddr::port);
-            let is_ipv6 = host.parse::<Ipv6Addr>().is_ok();
-            let host = if is_ipv6 {
-                format!("[{host}]")
-            } else {
-                host.clone()
-            };
-            return vec![url(host, port)];
-        }
-        let of = |is: fn(&SocketAddr) -> bool| {
-            let all = || self.candidates.iter().filter(|candidate| is(candidate));
-            all()
-                .find(|candidate| Some(candidate.ip()) == reached && !candidate.ip().is_loopback())
-                .or_else(|| all().next())
-        };
-        let chosen = [of(SocketAddr::is_ipv4), of(SocketAddr::is_ipv6)];
-        let chosen = chosen.into_iter().flatten();
-        // An address that only this machine has is of no use beside another one.
-        let mut chosen: Vec<&SocketAddr> = chosen.collect();
-        if chosen.iter().any(|address| !address.ip().is_loopback()) {
-            chosen.retain(|address| !address.ip().is_loopback());
-        }
-        chosen
-            .iter()
-            .map(|address| match address.ip() {
-                IpAddr::V4(ip) => url(ip.to_string(), address.port()),
-                IpAddr::V6(ip) => url(format!("[{ip}]"), address.port()),
-            })
-            .collect()
     }
 
     fn account(&self, wall: Duration, user: User<'_>) -> Option<Account> {

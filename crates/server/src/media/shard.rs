@@ -9,17 +9,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use madang_sfu::api::{LeaveReason, Now, PeerId, Request, ShardId};
 use madang_sfu::{LinkBody, LinkMessage, Received, Route, Sfu};
+use madang_turn::Flow;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::addresses::Addresses;
 use super::counters::PathCounters;
-use super::demux::{Demux, Unowned};
+use super::demux::{Demux, Owner, Unowned};
 use super::group;
 use super::port::{Command, PeerQueue, Pushed};
-use super::relay::{Relay, Run, Wire};
+use super::relay::{self, Relay, Run, Wire};
 use super::relays::is_relayed;
 use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
+use super::stream::Said;
 use super::udp::{Inbox, Sockets};
 
 /// Datagrams of one tick, and how long it may receive.
@@ -162,6 +164,7 @@ impl Shard {
                 break;
             }
         }
+        self.relay.tell_streams();
         self.hand_events();
         self.publish_gauges();
     }
@@ -188,6 +191,11 @@ impl Shard {
                 }
             }
         }
+        self.hand_over();
+    }
+
+    /// To the shards whose connections they are for.
+    fn hand_over(&mut self) {
         for (outlet, batch) in self.rings.outlets.iter_mut().zip(&mut self.foreign) {
             if let Some(outlet) = outlet.as_mut()
                 && !batch.is_empty()
@@ -213,7 +221,8 @@ impl Shard {
                     sockets: &mut self.sockets,
                     counters,
                 };
-                unwrapped = self.relay.receive(now, arrived, wire);
+                let flow = relay::flow_of(&arrived);
+                unwrapped = self.relay.receive(now, flow, arrived.bytes, wire);
                 let Some(inner) = &unwrapped else {
                     continue;
                 };
@@ -236,23 +245,57 @@ impl Shard {
                     (arrived.remote, local, arrived.bytes)
                 }
             };
-            if owner.shard == self.id {
-                self.sfu.handle_packet(
-                    now,
-                    Received {
-                        slot: owner.slot,
-                        remote,
-                        local,
-                        bytes,
-                    },
-                );
-            } else if let Some(batch) = self.foreign.get_mut(usize::from(owner.shard.0)) {
-                counters.handed_over += 1;
-                let stun = bytes.first().is_some_and(|first| *first <= 3);
-                batch.push(owner.slot, remote, local, stun, bytes);
-            }
+            let mut desk = Desk {
+                own: self.id,
+                sfu: &mut self.sfu,
+                foreign: &mut self.foreign,
+            };
+            let packet = Packet {
+                remote,
+                local,
+                bytes,
+            };
+            desk.give(now, owner, &packet, counters);
         }
         usize::try_from(counters.received - before).unwrap_or(usize::MAX)
+    }
+
+    /// Of a client of the relay that came by TCP or TLS.
+    fn hear(&mut self, now: Now, flow: Flow, said: Said) {
+        let Some(pieces) = self.relay.hear(flow, said) else {
+            return;
+        };
+        let counters = &mut self.counters;
+        for bytes in pieces.each() {
+            counters.stream_received += 1;
+            counters.stream_received_bytes += count(bytes.len());
+            let wire = &mut Wire {
+                sockets: &mut self.sockets,
+                counters,
+            };
+            let Some(inner) = self.relay.receive(now, flow, bytes, wire) else {
+                continue;
+            };
+            let owner = match self.demux.whose(inner.from, inner.payload) {
+                Ok(owner) => owner,
+                Err(unowned) => {
+                    counters.count_unowned(unowned);
+                    continue;
+                }
+            };
+            let mut desk = Desk {
+                own: self.id,
+                sfu: &mut self.sfu,
+                foreign: &mut self.foreign,
+            };
+            let packet = Packet {
+                remote: inner.from,
+                local: inner.to,
+                bytes: inner.payload,
+            };
+            desk.give(now, owner, &packet, counters);
+        }
+        self.hand_over();
     }
 
     /// From the rings.
@@ -378,11 +421,13 @@ impl Shard {
             Command::Counters { reply } => {
                 self.counters.routes_now = count(self.demux.len());
                 self.counters.overflow_now = self.overflowed();
+                self.counters.streams_now = count(self.relay.streams_now());
                 reply.send((self.sfu.counters(), self.counters)).ok();
             }
             Command::RelayCounters { reply } => {
                 reply.send(self.relay.counters()).ok();
             }
+            Command::Stream { flow, said } => self.hear(now, flow, said),
             #[cfg(test)]
             Command::Panic => panic!("planted"),
             Command::Stop => {
@@ -616,6 +661,43 @@ impl Shard {
                 *alarm = Some(Box::pin(tokio::time::sleep_until(deadline)));
             }
             (None, alarm) => *alarm = None,
+        }
+    }
+}
+
+/// Where a packet goes whose owner is known: our own into the core, others' to what is collected for them.
+struct Desk<'a> {
+    own: ShardId,
+    sfu: &'a mut Sfu,
+    foreign: &'a mut [Datagrams],
+}
+
+struct Packet<'a> {
+    remote: SocketAddr,
+    local: SocketAddr,
+    bytes: &'a [u8],
+}
+
+impl Desk<'_> {
+    fn give(&mut self, now: Now, owner: Owner, packet: &Packet<'_>, counters: &mut PathCounters) {
+        let Packet {
+            remote,
+            local,
+            bytes,
+        } = *packet;
+        if owner.shard == self.own {
+            let slot = owner.slot;
+            let received = Received {
+                slot,
+                remote,
+                local,
+                bytes,
+            };
+            self.sfu.handle_packet(now, received);
+        } else if let Some(batch) = self.foreign.get_mut(usize::from(owner.shard.0)) {
+            counters.handed_over += 1;
+            let stun = bytes.first().is_some_and(|first| *first <= 3);
+            batch.push(owner.slot, remote, local, stun, bytes);
         }
     }
 }

@@ -18,10 +18,10 @@ use crate::secure::{certificate, connect, get, try_connect};
 use crate::support::{PATIENCE, Server, ask_at, token, v0};
 
 /// A folder of its own for each test, removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut random = [0; 8];
         getrandom::fill(&mut random).expect("the system has randomness");
         let name = format!("madang-it-tls-{:016x}", u64::from_le_bytes(random));
@@ -68,7 +68,7 @@ fn der(made: &CertifiedKey<KeyPair>) -> CertificateDer<'static> {
 }
 
 /// With a certificate that is made here, and kept in the folder.
-async fn self_signed(folder: &Folder, change: impl FnOnce(&mut Tls)) -> Server {
+pub(crate) async fn self_signed(folder: &Folder, change: impl FnOnce(&mut Tls)) -> Server {
     Server::with(|config| {
         config.tls.source = CertificateSource::SelfSigned;
         config.tls.cache = Some(folder.0.clone());
@@ -188,8 +188,8 @@ async fn what_is_no_http_is_closed_and_counted() {
         end.expect("closed").ok();
         assert_eq!(rest, b"");
     };
-    // A STUN request by its header, a TLS record inside TLS, and no text.
-    let openings: [&[u8]; 3] = [&[0, 1, 0, 0], &[0x16, 3, 1, 0], &[0xff; 4]];
+    // Neither STUN nor text, a TLS record inside TLS, and no text.
+    let openings: [&[u8]; 3] = [&[4, 1, 0, 0], &[0x16, 3, 1, 0], &[0xff; 4]];
     for (index, opening) in openings.iter().enumerate() {
         let mut stream = connect(server.address()).await;
         stream.write_all(opening).await.expect("sent");
@@ -199,7 +199,7 @@ async fn what_is_no_http_is_closed_and_counted() {
             .until_metric("madang_refused_protocols_total", so_far)
             .await;
     }
-    // The same without TLS, and something that only begins like it.
+    // STUN without TLS, and something that only begins like TLS.
     let mut stream = TcpStream::connect(server.address())
         .await
         .expect("listening");

@@ -1,13 +1,147 @@
 //! Who is told how to have something relayed, and by which way.
 
+use std::net::SocketAddr;
+
 use livekit_protocol::signal_response::Message as Said;
 use madang_server::Config;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::support::{Answer, Client, Server, claims, now_s, signed, token, v0, v1};
+use crate::secure::connect;
+use crate::support::{Answer, Client, PATIENCE, Server, claims, now_s, signed, token, v0, v1};
+use crate::tls::{Folder, self_signed};
 
 async fn ask(server: &Server, token: &str) -> Answer {
     server.get(&format!("/turn?access_token={token}")).await
+}
+
+fn tcp(server: &Server) -> SocketAddr {
+    *server.app.turn_addresses().first().expect("listening")
+}
+
+/// A Binding request, and the beginning of its answer.
+const BINDING: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xa4\x42someidentity";
+const ANSWER_BYTES: usize = 32;
+const ANSWER: [u8; 20] = *b"\x01\x01\x00\x0c\x21\x12\xa4\x42someidentity";
+
+/// Three requests in pieces of that size, and their answers.
+async fn bindings<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, piece_bytes: usize) {
+    let all = BINDING.repeat(3);
+    for piece in all.chunks(piece_bytes) {
+        stream.write_all(piece).await.expect("taken");
+        stream.flush().await.expect("taken");
+    }
+    let mut answers = [0; 3 * ANSWER_BYTES];
+    let read = stream.read_exact(&mut answers);
+    timeout(PATIENCE, read)
+        .await
+        .expect("in time")
+        .expect("all");
+    for answer in answers.chunks(ANSWER_BYTES) {
+        assert_eq!(answer.first_chunk(), Some(&ANSWER));
+    }
+}
+
+/// Nothing more comes.
+async fn until_closed<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut rest = Vec::new();
+    let end = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+    // An orderly end or a reset: both are an end.
+    end.expect("closed").ok();
+    assert_eq!(rest, b"");
+}
+
+#[tokio::test]
+async fn streams_are_read_however_they_are_cut() {
+    let folder = Folder::new();
+    let server = self_signed(&folder, |tls| tls.https_port = Some(0)).await;
+    let https = *server.app.https_addresses().first().expect("listening");
+    for piece_bytes in [1, 7, 20, 60] {
+        let mut plain = TcpStream::connect(tcp(&server)).await.expect("listening");
+        plain.set_nodelay(true).expect("open");
+        bindings(&mut plain, piece_bytes).await;
+        server.until_metric("madang_tcp_relay_streams", 1).await;
+        for port in [server.address(), https] {
+            bindings(&mut connect(port).await, piece_bytes).await;
+        }
+        // Half of it closed: nobody is there any more.
+        plain.shutdown().await.expect("open");
+        until_closed(&mut plain).await;
+    }
+    for name in [
+        "madang_tcp_relay_streams",
+        "madang_tls_relay_streams",
+        "madang_path_streams",
+    ] {
+        server.until_metric(name, 0).await;
+    }
+    assert_eq!(server.metric("madang_turn_bindings_total").await, 36);
+    let sent = server.metric("madang_path_stream_sent_bytes_total").await;
+    assert_eq!(sent, 36 * 32);
+    assert_eq!(server.metric("madang_relay_streams_broken_total").await, 0);
+    assert_eq!(server.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_no_stream_of_messages_is_closed_and_counted() {
+    let server = Server::start().await;
+    let mut long = BINDING.repeat(120);
+    long[2..4].copy_from_slice(&2_400_u16.to_be_bytes());
+    // After a message something that is none; a message longer than a stranger's may be; one that is not padded.
+    let broken: [&[u8]; 3] = [
+        &[&BINDING[..], b"\x16\x03"].concat(),
+        &long,
+        &[0, 1, 0, 3, 0x21, 0x12, 0xa4, 0x42],
+    ];
+    for (index, bytes) in broken.iter().enumerate() {
+        let mut stream = TcpStream::connect(tcp(&server)).await.expect("listening");
+        stream.write_all(bytes).await.expect("sent");
+        until_closed(&mut stream).await;
+        let so_far = u64::try_from(index).expect("few") + 1;
+        server
+            .until_metric("madang_relay_streams_broken_total", so_far)
+            .await;
+    }
+    // Not for this port at all.
+    for opening in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01", b"\x40\x00"] {
+        let mut stream = TcpStream::connect(tcp(&server)).await.expect("listening");
+        stream.write_all(opening).await.expect("sent");
+        until_closed(&mut stream).await;
+    }
+    server
+        .until_metric("madang_refused_protocols_total", 3)
+        .await;
+    // And STUN is not for the app's.
+    let mut stream = TcpStream::connect(server.address())
+        .await
+        .expect("listening");
+    stream.write_all(&BINDING).await.expect("sent");
+    until_closed(&mut stream).await;
+    server.until_metric("madang_sockets", 1).await;
+    server.app.stop().await;
+}
+
+#[tokio::test]
+async fn streams_of_one_address_are_limited() {
+    let server = Server::with(|config| config.limits.connections_per_ip_max = Some(2)).await;
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(tcp(&server)).await.expect("listening");
+        bindings(&mut stream, 60).await;
+        kept.push(stream);
+    }
+    let mut third = TcpStream::connect(tcp(&server)).await.expect("listening");
+    until_closed(&mut third).await;
+    drop(kept);
+    server.until_metric("madang_tcp_relay_streams", 0).await;
+    assert_eq!(
+        server
+            .metric("madang_refused_connections_of_ip_total")
+            .await,
+        1
+    );
 }
 
 fn off(config: &mut Config) {
@@ -26,10 +160,13 @@ async fn members_are_told_when_they_join_and_when_they_come_back() {
         let [told] = &joined.ice_servers[..] else {
             panic!("{:?}", joined.ice_servers);
         };
-        let url = &told.urls[0];
-        assert!(
-            url.starts_with("turn:127.0.0.1:") && url.ends_with("?transport=udp"),
-            "{url}"
+        let (udp, tcp) = (server.app.udp_port(), tcp(&server).port());
+        assert_eq!(
+            told.urls,
+            [
+                format!("turn:127.0.0.1:{udp}?transport=udp"),
+                format!("turn:127.0.0.1:{tcp}?transport=tcp"),
+            ]
         );
         let (expires, whose) = told.username.split_once(':').expect("two parts");
         assert_eq!(whose, sid);
@@ -89,6 +226,7 @@ async fn a_member_may_ask_by_the_token_it_joined_with() {
 #[tokio::test]
 async fn nobody_is_told_where_nothing_is_relayed() {
     let server = Server::with(off).await;
+    assert!(server.app.turn_addresses().is_empty(), "nor listened to");
     let mut member = server.join("yard", "kim").await;
     assert_eq!(member.joined().await.ice_servers, []);
     let answer = ask(&server, &token("yard", "kim")).await;

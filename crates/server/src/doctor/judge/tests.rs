@@ -53,6 +53,7 @@ fn seen(port: u16, protocol: Protocol, state: PortState) -> PortSeen {
             } else {
                 "udp_port"
             },
+            is_media: protocol == Protocol::Udp,
             why: nothing.clone(),
             if_closed: nothing,
         },

@@ -10,7 +10,6 @@ use socket2::{Domain, Socket, Type};
 
 use super::super::judge::{Owner, PortSeen, PortState};
 use super::network::ask_once;
-use crate::app::media_bind;
 use crate::config::Config;
 use crate::ports::{OpenPort, Protocol, all};
 
@@ -22,11 +21,8 @@ pub(in crate::doctor) fn ports(config: &Config) -> Vec<PortSeen> {
     let all = all(config);
     all.into_iter()
         .map(|port| {
-            let (addresses, is_default) = match port.protocol {
-                Protocol::Tcp => (config.bind.addresses.clone(), config.bind.is_default),
-                Protocol::Udp => (media_bind(&config.bind), config.bind.is_default),
-            };
-            let state = state(&port, &addresses, is_default);
+            let bind = port.bind(config);
+            let state = state(&port, &bind.addresses, bind.is_default);
             PortSeen { port, state }
         })
         .collect()
@@ -164,7 +160,22 @@ fn answers_as_madang(port: &OpenPort, ip: IpAddr) -> bool {
     let address = SocketAddr::new(ip, port.port);
     match port.protocol {
         Protocol::Udp => ask_once(address, ANSWER_TIMEOUT).is_some(),
+        Protocol::Tcp if port.is_media => binding(address).is_ok(),
         Protocol::Tcp => health(address).is_ok_and(|answer| answer.contains("madang")),
+    }
+}
+
+/// As a client of the relay asks by which address it is seen (RFC 8489 §6.2.2).
+fn binding(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.write_all(b"\x00\x01\x00\x00\x21\x12\xa4\x42madangdoctor")?;
+    let mut answer = [0; 20];
+    stream.read_exact(&mut answer)?;
+    if answer.starts_with(&[1, 1]) && answer.ends_with(b"madangdoctor") {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
     }
 }
 

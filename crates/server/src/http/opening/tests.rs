@@ -7,9 +7,11 @@ fn the_first_byte_tells() {
         (b'P', Opening::Http),
         (b'\r', Opening::Http),
         (0x16, Opening::Tls),
-        // STUN over TCP, TURN's channels, DTLS that lost its way, SSLv2.
-        (0x00, Opening::Unknown),
-        (0x01, Opening::Unknown),
+        (0x00, Opening::Stun),
+        (0x01, Opening::Stun),
+        (0x03, Opening::Stun),
+        // TURN's channels, DTLS that lost its way, SSLv2.
+        (0x04, Opening::Unknown),
         (0x40 | 0x80, Opening::Unknown),
         (0x80, Opening::Unknown),
         (0x7f, Opening::Unknown),

@@ -214,50 +214,6 @@ fn even_where_the_server_is_private_there_is_no_way_beside_it() {
 }
 
 #[test]
-fn clients_are_told_what_they_can_reach() {
-    let urls = |relays: &Relays, reached: Option<&str>| {
-        let reached = reached.map(|text| text.parse().expect("an address"));
-        relays.urls(relays.config.as_ref().expect("set"), reached)
-    };
-    let all = relays(&[
-        "10.0.0.5:7882",
-        "192.168.0.5:7882",
-        "[2a00::5]:7882",
-        "127.0.0.1:7882",
-    ]);
-    let [ten, lan, six] = [
-        "turn:10.0.0.5:7882?transport=udp",
-        "turn:192.168.0.5:7882?transport=udp",
-        "turn:[2a00::5]:7882?transport=udp",
-    ];
-    assert_eq!(urls(&all, None), [ten, six]);
-    assert_eq!(urls(&all, Some("192.168.0.5")), [lan, six]);
-    assert_eq!(
-        urls(&all, Some("127.0.0.1")),
-        [ten, six],
-        "what works for everybody"
-    );
-    let alone = relays(&["127.0.0.1:7882", "[::1]:7882"]);
-    let loopback = [
-        "turn:127.0.0.1:7882?transport=udp",
-        "turn:[::1]:7882?transport=udp",
-    ];
-    assert_eq!(urls(&alone, None), loopback);
-    let mut config = RelayConfig::new(b"secret".to_vec());
-    for (host, url) in [
-        (
-            "turn.example.org",
-            "turn:turn.example.org:7882?transport=udp",
-        ),
-        ("2a00::9", "turn:[2a00::9]:7882?transport=udp"),
-    ] {
-        config.host = Some(host.to_owned());
-        let named = relays_of(config.clone(), &["10.0.0.5:7882"]);
-        assert_eq!(urls(&named, Some("10.0.0.5")), [url]);
-    }
-}
-
-#[test]
 fn switched_off_nobody_gets_anything() {
     let relays = Relays::new(None, [1; 32], &[address(PUBLIC)]);
     relays.attach(ONE);

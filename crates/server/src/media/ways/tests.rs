@@ -1,0 +1,105 @@
+use super::*;
+
+fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+    let parsed = texts.iter().map(|text| text.parse().expect("an address"));
+    parsed.collect()
+}
+
+fn plain() -> RelayConfig {
+    RelayConfig::new(b"secret".to_vec())
+}
+
+fn told(config: &RelayConfig, candidates: &[&str], reached: Option<&str>) -> Vec<String> {
+    let reached = reached.map(|text| text.parse().expect("an address"));
+    urls(config, &addresses(candidates), reached)
+}
+
+#[test]
+fn clients_are_told_what_they_can_reach() {
+    let all = [
+        "10.0.0.5:7882",
+        "192.168.0.5:7882",
+        "[2a00::5]:7882",
+        "127.0.0.1:7882",
+    ];
+    let [ten, lan, six] = [
+        "turn:10.0.0.5:7882?transport=udp",
+        "turn:192.168.0.5:7882?transport=udp",
+        "turn:[2a00::5]:7882?transport=udp",
+    ];
+    assert_eq!(told(&plain(), &all, None), [ten, six]);
+    assert_eq!(told(&plain(), &all, Some("192.168.0.5")), [lan, six]);
+    assert_eq!(
+        told(&plain(), &all, Some("127.0.0.1")),
+        [ten, six],
+        "what works for everybody"
+    );
+    let loopback = [
+        "turn:127.0.0.1:7882?transport=udp",
+        "turn:[::1]:7882?transport=udp",
+    ];
+    let alone = ["127.0.0.1:7882", "[::1]:7882"];
+    assert_eq!(told(&plain(), &alone, None), loopback);
+    for (host, url) in [
+        (
+            "turn.example.org",
+            "turn:turn.example.org:7882?transport=udp",
+        ),
+        ("2a00::9", "turn:[2a00::9]:7882?transport=udp"),
+    ] {
+        let named = RelayConfig {
+            host: Some(host.to_owned()),
+            ..plain()
+        };
+        assert_eq!(told(&named, &["10.0.0.5:7882"], Some("10.0.0.5")), [url]);
+    }
+}
+
+#[test]
+fn tcp_and_tls_are_told_where_they_listen_the_cheapest_first() {
+    let candidates = ["203.0.113.5:7882", "[2a00::5]:7882", "127.0.0.1:7882"];
+    let mut config = RelayConfig {
+        tcp: addresses(&["0.0.0.0:7883", "[::]:7883"]),
+        tls: addresses(&["0.0.0.0:443", "[::]:443"]),
+        ..plain()
+    };
+    let [udp, tcp] = [
+        [
+            "turn:203.0.113.5:7882?transport=udp",
+            "turn:[2a00::5]:7882?transport=udp",
+        ],
+        [
+            "turn:203.0.113.5:7883?transport=tcp",
+            "turn:[2a00::5]:7883?transport=tcp",
+        ],
+    ];
+    let tls = [
+        "turns:203.0.113.5:443?transport=tcp",
+        "turns:[2a00::5]:443?transport=tcp",
+    ];
+    assert_eq!(told(&config, &candidates, None), [udp, tcp, tls].concat());
+    config.tls_host = Some("meet.example.org".to_owned());
+    let by_name = "turns:meet.example.org:443?transport=tcp";
+    assert_eq!(told(&config, &candidates, None)[4..], [by_name]);
+    config.host = Some("turn.example.org".to_owned());
+    assert_eq!(
+        told(&config, &candidates, None),
+        [
+            "turn:turn.example.org:7882?transport=udp",
+            "turn:turn.example.org:7883?transport=tcp",
+            by_name,
+        ]
+    );
+    let here = RelayConfig {
+        tls: addresses(&["127.0.0.1:7880", "[::1]:7880"]),
+        ..plain()
+    };
+    assert_eq!(
+        told(&here, &candidates, None)[2..],
+        [
+            "turns:127.0.0.1:7880?transport=tcp",
+            "turns:[::1]:7880?transport=tcp",
+        ],
+        "what listens to this machine alone is told as such"
+    );
+}
