@@ -151,9 +151,9 @@ const prepare = async (page, add, { recordSignals }) => {
 
 // A Chromium whose camera and microphone play files. `visitor()` opens a further, separate person in it; `permissions: []` makes it somebody who was
 // never asked (and so sends mDNS names instead of addresses).
-export const openChromium = async ({ name, sender, frequencyHz, video, audio, permissions, locale = 'en-US', recordSignals = false, flags = [] }) => {
+export const openChromium = async ({ name, sender, frequencyHz, video, audio, permissions, locale = 'en-US', recordSignals = false, flags = [], executable = (path) => path }) => {
   const browser = await chromium.launch({
-    executablePath: chromiumPath(),
+    executablePath: executable(chromiumPath()),
     headless: true,
     args: [...CHROMIUM_FLAGS, ...(video ? [`--use-file-for-fake-video-capture=${video}`] : []), ...(audio ? [`--use-file-for-fake-audio-capture=${audio}`] : []), ...flags],
   });
