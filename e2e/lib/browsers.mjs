@@ -150,8 +150,9 @@ const prepare = async (page, add, { recordSignals }) => {
 };
 
 // A Chromium whose camera and microphone play files. `visitor()` opens a further, separate person in it; `permissions: []` makes it somebody who was
-// never asked (and so sends mDNS names instead of addresses).
-export const openChromium = async ({ name, sender, frequencyHz, video, audio, permissions, locale = 'en-US', recordSignals = false, flags = [], executable = (path) => path }) => {
+// never asked (and so sends mDNS names instead of addresses). `executable` makes of the program's path one that starts it elsewhere, `script` runs in each
+// page before its own.
+export const openChromium = async ({ name, sender, frequencyHz, video, audio, permissions, locale = 'en-US', recordSignals = false, flags = [], executable = (path) => path, script = '' }) => {
   const browser = await chromium.launch({
     executablePath: executable(chromiumPath()),
     headless: true,
@@ -160,7 +161,7 @@ export const openChromium = async ({ name, sender, frequencyHz, video, audio, pe
   const visitor = async (options = {}) => {
     const context = await browser.newContext({ locale, viewport: VIEWPORT, ...(options.permissions ? { permissions: options.permissions } : {}) });
     const page = await context.newPage();
-    await prepare(page, (script) => page.addInitScript(options.permissions ? `${script};window.__e2e.refuse();` : script), { recordSignals });
+    await prepare(page, (observed) => page.addInitScript(`${observed};${options.permissions ? 'window.__e2e.refuse();' : ''}${script}`), { recordSignals });
     return new Visitor(page, { name: options.name ?? name, sender, frequencyHz, close: () => (options.close ? browser.close() : context.close()) });
   };
   const first = await visitor({ name, permissions, close: true });

@@ -28,11 +28,13 @@ const commands = {
   pythonApi: ({ server }) => [pythonPath(), [resolve(HERE, '../peers/python_api.py'), server.url, server.key, server.secret]],
 };
 
+// `within`: words to put before the command, for who is to run elsewhere. `env`: variables besides ours.
 export class ProcessPeer {
   constructor(kind, traits) {
     Object.assign(this, { kind, name: kind, identity: kind, ...traits });
     const [command, args] = commands[kind](traits);
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [first, ...words] = [...(traits.within ?? []), command, ...args];
+    this.child = spawn(first, words, { env: { ...process.env, ...traits.env }, stdio: ['pipe', 'pipe', 'pipe'] });
     this.calls = new Map();
     this.log = [];
     this.ended = new Promise((done) => this.child.once('exit', (code, signal) => done({ code, signal })));

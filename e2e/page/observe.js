@@ -226,6 +226,7 @@
 
   window.__e2e = {
     now,
+    readMark,
     logs,
     hear,
     standIn,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import socketio
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
@@ -58,7 +58,7 @@ class Camera(VideoStreamTrack):
 class Mesh:
     def __init__(self) -> None:
         self.socket = socketio.AsyncClient(reconnection=False)
-        self.socket.on("message", self.heard)
+        self.ways = []
         self.peers, self.texts, self.seen, self.errors, self.misunderstood = {}, [], [], [], 0
 
     async def heard(self, message) -> None:
@@ -77,10 +77,13 @@ class Mesh:
         except Exception:
             self.errors.append(traceback.format_exc())
 
+    async def told(self, ways) -> None:
+        self.ways = [RTCIceServer(urls=server["urls"], username=server["username"], credential=server["credential"]) for server in ways["iceServers"]]
+
     async def add(self, name: str, polite: bool) -> None:
         if name in self.peers:
             return
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=self.ways))
         channel = pc.createDataChannel(f"{name}Channel", negotiated=True, id=0)
         self.peers[name] = {"pc": pc, "channel": channel, "polite": polite}
         channel.on("open", lambda: channel.send(f"Hello from {self.name}"))
@@ -95,7 +98,7 @@ class Mesh:
     async def describe(self, name: str, pc: RTCPeerConnection) -> None:
         local = pc.localDescription
         payload = {"action": "sdp", "sdp": {"sdp": local.sdp, "type": local.type}}
-        await self.socket.emit("messageOne", {"from": self.name, "target": name, "payload": payload})
+        await self.socket.emit("messageOne", {"from": self.name, "target": name, "payload": payload}, namespace=self.namespace)
 
     async def described(self, name: str, sdp) -> None:
         pc = self.peers[name]["pc"]
@@ -112,20 +115,31 @@ class Mesh:
         try:
             while len(self.seen) < FRAMES_MAX:
                 frame = await track.recv()
-                self.seen.append({"from": name, "id": read_mark(frame.to_ndarray(format="gray"))})
+                self.seen.append({"from": name, "id": read_mark(frame.to_ndarray(format="gray")), "t": time.time() * 1000})
         except MediaStreamError:
             pass
 
-    async def connect(self, url, token, peerId, camera=None):
-        self.name, self.camera = peerId, camera
-        await self.socket.connect(url, auth={"token": token})
-        await self.socket.emit("ready", (peerId, "vehicle", False))
+    async def connect(self, url, token, peerId, camera=None, namespace="/", **auth):
+        self.name, self.camera, self.namespace = peerId, camera, namespace
+        self.socket.on("message", self.heard, namespace=namespace)
+        self.socket.on("ice", self.told, namespace=namespace)
+        await self.socket.connect(url, auth={"token": token, **auth}, namespaces=[namespace])
+        await self.socket.emit("ready", (peerId, "vehicle", False), namespace=namespace)
 
     async def say(self, to, text):
         self.peers[to]["channel"].send(text)
 
     async def received(self):
         return {"texts": self.texts, "errors": self.errors, "channels": {name: peer["channel"].readyState for name, peer in self.peers.items()}}
+
+    async def path(self, name):
+        """The pair of candidates in use. aiortc has no statistics of it."""
+        connection = self.peers[name]["pc"].sctp.transport.transport._connection
+        pair = connection._nominated.get(1)
+        if pair is None:
+            return None
+        via = {"protocol": connection.turn_transport, "tls": connection.turn_ssl} if pair.local_candidate.type == "relay" else None
+        return {"local": pair.local_candidate.type, "remote": pair.remote_candidate.type, "relay": via}
 
     async def frames(self):
         return self.seen
@@ -136,4 +150,4 @@ class Mesh:
             await peer["pc"].close()
 
 
-serve(Mesh, {"connect", "say", "received", "frames", "leave"})
+serve(Mesh, {"connect", "say", "received", "frames", "path", "leave"})
