@@ -155,6 +155,8 @@ export const openNetwork = (cell) => {
       // `ip netns exec` shows this file as /etc/hosts.
       mkdirSync(`/etc/netns/${name(place)}`, { recursive: true });
       writeFileSync(`/etc/netns/${name(place)}/hosts`, `127.0.0.1 localhost\n::1 localhost\n${address} ${DOMAIN}\n`);
+      // No name service: who asks one is refused at once instead of waiting for it.
+      writeFileSync(`/etc/netns/${name(place)}/resolv.conf`, 'nameserver 127.0.0.1\n');
     }
     connect('server-router', 'server', 'to-server');
     connect('alice-router', 'alice', 'to-alice');
