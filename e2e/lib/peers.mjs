@@ -30,7 +30,7 @@ const commands = {
 
 // `within`: words to put before the command, for who is to run elsewhere. `env`: variables besides ours.
 export class ProcessPeer {
-  constructor(kind, traits) {
+  constructor(kind, traits = {}) {
     Object.assign(this, { kind, name: kind, identity: kind, ...traits });
     const [command, args] = commands[kind](traits);
     const [first, ...words] = [...(traits.within ?? []), command, ...args];
@@ -197,7 +197,7 @@ class BrowserPeer {
   }
 }
 
-export const openPeer = async (kind, traits, { width, height, fps, recordSignals } = {}) => {
+export const openPeer = async (kind, traits = {}, { width, height, fps, recordSignals } = {}) => {
   if (kind !== 'chromium') {
     const peer = new ProcessPeer(kind, traits);
     await peer.ready;

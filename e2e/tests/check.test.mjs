@@ -135,13 +135,13 @@ describe('a good network', () => {
   });
 });
 
-describe('a network that drops UDP', { skip: skipUnlessOwned() || skipWithoutNamespaces() }, () => {
+for (const relays of [true, false]) describe(`a network that drops UDP, ${relays ? 'and a relay over TCP' : 'and no relay'}`, { skip: skipUnlessOwned() || skipWithoutNamespaces() }, () => {
   let network;
   let server;
   let browser;
   before(async () => {
     network = openNetwork();
-    server = await startServer({ own: true, address: network.address });
+    server = await startServer({ own: true, address: network.address, env: { MADANG_TURN_ENABLED: String(relays) } });
     browser = await chromium.launch({ executablePath: network.executable(CHROMIUM), args: [...FLAGS, `--unsafely-treat-insecure-origin-as-secure=${server.url}`] });
   });
   after(async () => {
@@ -156,21 +156,27 @@ describe('a network that drops UDP', { skip: skipUnlessOwned() || skipWithoutNam
     await finished(page);
     const found = await lines(page);
     for (const id of ['page', 'http', 'socket']) assert.match(found[id], /^ok /, `${id}: ${found[id]}`);
-    assert.match(found.udp, /^(fault udp_blocked|limits udp_detour)$/);
+    assert.equal(found.udp, relays ? 'limits udp_detour' : 'fault udp_blocked');
+    if (relays) assert.match(found.turn_tcp, /^ok /);
     const { tone, first, text } = await summary(page);
     assert.equal(first, 'udp');
     assert.equal(tone, found.udp.split(' ')[0]);
     assert.ok(text.includes(`${network.address}:${server.udpPort}`), text);
     assert.match(text, /Ask whoever runs this network to allow it, or try another one/);
-    if (tone === 'fault') assert.deepEqual([found.call, found.bandwidth], ['fault call_fails', 'skipped ']);
+    if (relays) assert.equal(found.call, 'limits call_relayed');
+    else assert.deepEqual([found.call, found.bandwidth], ['fault call_fails', 'skipped ']);
 
-    // Whoever fails to join is led here.
     await page.goto(`${server.url}/r/${roomName('udp')}`);
     await see(page, 'prejoin-name').fill('Kim');
     await see(page, 'prejoin-join').click();
-    await see(page, 'error').waitFor();
-    assert.equal(await see(page, 'error').getAttribute('data-code'), 'media_failed');
-    assert.equal(await see(page, 'check-link').getAttribute('href'), '/check');
+    if (relays) {
+      await see(page, 'room').waitFor();
+    } else {
+      // Whoever fails to join is led here.
+      await see(page, 'error').waitFor();
+      assert.equal(await see(page, 'error').getAttribute('data-code'), 'media_failed');
+      assert.equal(await see(page, 'check-link').getAttribute('href'), '/check');
+    }
     await page.goto(`${server.url}/check`);
     await finished(page);
     assert.equal((await summary(page)).first, 'udp');

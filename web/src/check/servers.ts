@@ -35,10 +35,14 @@ export function offeredBy(answer: unknown): Offered {
   return offered;
 }
 
-/** As a connection is configured that may use whatever there is. */
+/**
+ * As a connection to the server is configured that may use whatever there is. Not its relay over UDP: that has the address and port of its media,
+ * and a browser that knows it as a relay takes nothing else from there.
+ */
 export function iceServers({ relays, stun }: Offered): RTCIceServer[] {
   const named = stun.filter((url) => !isImplied(url, relays));
-  return [...(named.length > 0 ? [{ urls: named }] : []), ...Object.values(relays).map((relay) => ({ ...relay }))];
+  const { turn_udp: _, ...others } = relays;
+  return [...(named.length > 0 ? [{ urls: named }] : []), ...Object.values(others).map((relay) => ({ ...relay }))];
 }
 
 /** Host and port of a URL: what may be shown. */

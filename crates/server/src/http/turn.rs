@@ -55,17 +55,23 @@ pub(crate) async fn access(
     (StatusCode::OK, headers, answer.to_string()).into_response()
 }
 
-/// As SDKs are told when they join.
+/// As SDKs are told when they join: of the ways that go by TCP. A browser hands all that comes over UDP from its relay's address and
+/// port to its relay client, and ours are those of our media: told of that way too, it loses the straight one, and what it would
+/// gain leads to the same port. Who connects to others asks for all ways (`GET /turn`, the doors of meshes).
 pub(super) fn ice_servers(
     shared: &Shared,
     peer: PeerId,
     reached: Option<IpAddr>,
 ) -> Vec<IceServer> {
     let access = shared.media.relay_access(peer, reached);
-    let server = access.map(|access| IceServer {
-        urls: access.urls,
-        username: access.username,
-        credential: access.password,
+    let server = access.and_then(|access| {
+        let mut urls = access.urls;
+        urls.retain(|url| !url.ends_with("?transport=udp"));
+        (!urls.is_empty()).then_some(IceServer {
+            urls,
+            username: access.username,
+            credential: access.password,
+        })
     });
     server.into_iter().collect()
 }
