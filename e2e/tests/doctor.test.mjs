@@ -1,5 +1,5 @@
 // `madang doctor` in networks with one fault each, made of network namespaces: it names that fault, and finds none where there is none.
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,6 +23,7 @@ const doctor = async (lab, args = [], { serve = SERVE, prefix = [] } = {}) => {
   const faults = report.findings.filter(({ verdict }) => verdict === 'fault');
   assert.equal(code, faults.length > 0 ? 1 : 0, 'the exit code says whether there is a fault');
   for (const { code: what, remedy } of faults) assert.ok(remedy, `${what} has a remedy`);
+  for (const { reason } of report.findings) assert.doesNotMatch(reason, /asked too often/);
   return { ...report, faults, codes: report.findings.map((finding) => finding.code), of: (check) => report.findings.filter((finding) => finding.check === check) };
 };
 
@@ -59,8 +60,11 @@ describe('the doctor, with a public address', { skip: skipUnlessOwned() }, () =>
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'madang-doctor-'));
     lab = openLab();
-    await startHelper(lab);
   });
+  // One for each test: it looks at an address four times at once, and then once in five seconds.
+  let helper;
+  beforeEach(async () => (helper = await startHelper(lab)));
+  afterEach(() => helper.stop());
   after(async () => {
     await lab?.close();
     rmSync(folder, { recursive: true, force: true });
