@@ -21,7 +21,8 @@ const CELLS = [
   { nats: ['symmetric', 'symmetric'], way: 'relay' },
   { nats: ['plain', 'plain'], room: 'hidden-', env: { MADANG_ROOMS_RELAY: 'hidden-*' }, way: 'relay', what: 'addresses are hidden' },
   { nats: ['symmetric', 'symmetric'], env: { MADANG_TURN_ENABLED: 'false' }, way: 'server', what: 'nothing is relayed' },
-  { nats: ['plain', 'plain'], dropsUdp: true, way: null, what: 'no UDP leaves' },
+  { nats: ['plain', 'plain'], dropsUdp: true, way: 'relay', what: 'no UDP leaves' },
+  { nats: ['plain', 'plain'], dropsUdp: true, env: { MADANG_TURN_ENABLED: 'false' }, way: null, what: 'no UDP leaves and nothing is relayed' },
 ];
 
 const knock = async (browser, address, role, name) => {
