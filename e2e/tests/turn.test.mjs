@@ -84,7 +84,9 @@ for (const [shards, single] of [[1, true], [3, false]]) {
       assert.equal(answer.status, 200);
       const { iceServers, ttl_s: ttl } = await answer.json();
       assert.equal(ttl, 3600);
-      assert.match(iceServers[0].urls[0], new RegExp(`^turn:[0-9.]+:${server.udpPort}\\?transport=udp$`));
+      const [asked, relay] = iceServers[0].urls;
+      assert.match(asked, new RegExp(`^stun:[0-9.]+:${server.udpPort}$`));
+      assert.match(relay, new RegExp(`^turn:[0-9.]+:${server.udpPort}\\?transport=udp$`));
       assert.ok(iceServers[0].username.length > 10 && iceServers[0].credential.length === 28);
       assert.equal((await ask('nobody')).status, 404);
       assert.equal((await fetch(`${server.url}/turn`)).status, 401);

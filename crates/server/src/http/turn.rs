@@ -56,8 +56,8 @@ pub(crate) async fn access(
 }
 
 /// As SDKs are told when they join: of the ways that go by TCP. A browser hands all that comes over UDP from its relay's address and
-/// port to its relay client, and ours are those of our media: told of that way too, it loses the straight one, and what it would
-/// gain leads to the same port. Who connects to others asks for all ways (`GET /turn`, the doors of meshes).
+/// port to its relay client, and from where it asks for its own address to nobody else, and ours are those of our media: told of them,
+/// it loses the straight way, and what it would gain leads to the same port. Who connects to others asks for all ways (`GET /turn`, the doors of meshes).
 pub(super) fn ice_servers(
     shared: &Shared,
     peer: PeerId,
@@ -66,7 +66,7 @@ pub(super) fn ice_servers(
     let access = shared.media.relay_access(peer, reached);
     let server = access.and_then(|access| {
         let mut urls = access.urls;
-        urls.retain(|url| !url.ends_with("?transport=udp"));
+        urls.retain(|url| url.ends_with("?transport=tcp"));
         (!urls.is_empty()).then_some(IceServer {
             urls,
             username: access.username,

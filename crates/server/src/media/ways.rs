@@ -1,4 +1,4 @@
-//! By which ways clients are told to come to the relay, the cheapest first.
+//! Where clients are told to ask for their public address, and by which ways to come to the relay, the cheapest first.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -30,11 +30,22 @@ pub(super) fn urls(
     };
     let named_or = |at: &[SocketAddr]| named.clone().unwrap_or_else(|| hosts(at));
     let certified = config.tls_host.as_ref().map(|host| vec![bracketed(host)]);
-    let mut all = told("turn", "udp", candidates, named_or(candidates));
+    // Browsers ask a relay over UDP for their address, too. Others ask nobody but who is named for it.
+    let mut all = asked(candidates, named_or(candidates));
+    all.extend(told("turn", "udp", candidates, named_or(candidates)));
     all.extend(told("turn", "tcp", &config.tcp, named_or(&config.tcp)));
     let by_tls = certified.unwrap_or_else(|| named_or(&config.tls));
     all.extend(told("turns", "tcp", &config.tls, by_tls));
     all
+}
+
+fn asked(at: &[SocketAddr], hosts: Vec<String>) -> Vec<String> {
+    let port = at.first().map(SocketAddr::port);
+    let urls = hosts.into_iter().filter_map(|host| {
+        let port = port?;
+        Some(format!("stun:{host}:{port}"))
+    });
+    urls.collect()
 }
 
 /// The best of each family: the one that was reached, else the first.

@@ -22,36 +22,35 @@ fn clients_are_told_what_they_can_reach() {
         "[2a00::5]:7882",
         "127.0.0.1:7882",
     ];
-    let [ten, lan, six] = [
-        "turn:10.0.0.5:7882?transport=udp",
-        "turn:192.168.0.5:7882?transport=udp",
-        "turn:[2a00::5]:7882?transport=udp",
-    ];
-    assert_eq!(told(&plain(), &all, None), [ten, six]);
-    assert_eq!(told(&plain(), &all, Some("192.168.0.5")), [lan, six]);
+    let both = |hosts: &[&str]| {
+        let asked = hosts.iter().map(|host| format!("stun:{host}:7882"));
+        let relays = hosts
+            .iter()
+            .map(|host| format!("turn:{host}:7882?transport=udp"));
+        asked.chain(relays).collect::<Vec<_>>()
+    };
+    let [ten, lan, six] = ["10.0.0.5", "192.168.0.5", "[2a00::5]"];
+    assert_eq!(told(&plain(), &all, None), both(&[ten, six]));
+    assert_eq!(told(&plain(), &all, Some("192.168.0.5")), both(&[lan, six]));
     assert_eq!(
         told(&plain(), &all, Some("127.0.0.1")),
-        [ten, six],
+        both(&[ten, six]),
         "what works for everybody"
     );
-    let loopback = [
-        "turn:127.0.0.1:7882?transport=udp",
-        "turn:[::1]:7882?transport=udp",
-    ];
     let alone = ["127.0.0.1:7882", "[::1]:7882"];
-    assert_eq!(told(&plain(), &alone, None), loopback);
-    for (host, url) in [
-        (
-            "turn.example.org",
-            "turn:turn.example.org:7882?transport=udp",
-        ),
-        ("2a00::9", "turn:[2a00::9]:7882?transport=udp"),
+    assert_eq!(told(&plain(), &alone, None), both(&["127.0.0.1", "[::1]"]));
+    for (host, written) in [
+        ("turn.example.org", "turn.example.org"),
+        ("2a00::9", "[2a00::9]"),
     ] {
         let named = RelayConfig {
             host: Some(host.to_owned()),
             ..plain()
         };
-        assert_eq!(told(&named, &["10.0.0.5:7882"], Some("10.0.0.5")), [url]);
+        assert_eq!(
+            told(&named, &["10.0.0.5:7882"], Some("10.0.0.5")),
+            both(&[written])
+        );
     }
 }
 
@@ -63,7 +62,8 @@ fn tcp_and_tls_are_told_where_they_listen_the_cheapest_first() {
         tls: addresses(&["0.0.0.0:443", "[::]:443"]),
         ..plain()
     };
-    let [udp, tcp] = [
+    let [stun, udp, tcp] = [
+        ["stun:203.0.113.5:7882", "stun:[2a00::5]:7882"],
         [
             "turn:203.0.113.5:7882?transport=udp",
             "turn:[2a00::5]:7882?transport=udp",
@@ -77,14 +77,18 @@ fn tcp_and_tls_are_told_where_they_listen_the_cheapest_first() {
         "turns:203.0.113.5:443?transport=tcp",
         "turns:[2a00::5]:443?transport=tcp",
     ];
-    assert_eq!(told(&config, &candidates, None), [udp, tcp, tls].concat());
+    assert_eq!(
+        told(&config, &candidates, None),
+        [stun, udp, tcp, tls].concat()
+    );
     config.tls_host = Some("meet.example.org".to_owned());
     let by_name = "turns:meet.example.org:443?transport=tcp";
-    assert_eq!(told(&config, &candidates, None)[4..], [by_name]);
+    assert_eq!(told(&config, &candidates, None)[6..], [by_name]);
     config.host = Some("turn.example.org".to_owned());
     assert_eq!(
         told(&config, &candidates, None),
         [
+            "stun:turn.example.org:7882",
             "turn:turn.example.org:7882?transport=udp",
             "turn:turn.example.org:7883?transport=tcp",
             by_name,
@@ -95,7 +99,7 @@ fn tcp_and_tls_are_told_where_they_listen_the_cheapest_first() {
         ..plain()
     };
     assert_eq!(
-        told(&here, &candidates, None)[2..],
+        told(&here, &candidates, None)[4..],
         [
             "turns:127.0.0.1:7880?transport=tcp",
             "turns:[::1]:7880?transport=tcp",
