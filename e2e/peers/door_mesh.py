@@ -9,10 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 import socketio
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
+from relays import of_use
 from verbs import serve
 
 COLUMNS, ROWS, MARK_ROWS = 16, 9, 3
@@ -58,10 +59,16 @@ class Camera(VideoStreamTrack):
 class Mesh:
     def __init__(self) -> None:
         self.socket = socketio.AsyncClient(reconnection=False)
-        self.ways = []
+        self.ways = None
+        self.order = asyncio.Lock()
         self.peers, self.texts, self.seen, self.errors, self.misunderstood = {}, [], [], [], 0
 
     async def heard(self, message) -> None:
+        # One after the other: an offer waits for the connection that it belongs to.
+        async with self.order:
+            await self.understood(message)
+
+    async def understood(self, message) -> None:
         sender, payload = message["from"], message["payload"]
         try:
             match payload["action"]:
@@ -78,12 +85,12 @@ class Mesh:
             self.errors.append(traceback.format_exc())
 
     async def told(self, ways) -> None:
-        self.ways = [RTCIceServer(urls=server["urls"], username=server["username"], credential=server["credential"]) for server in ways["iceServers"]]
+        self.ways = asyncio.ensure_future(of_use(ways["iceServers"]))
 
     async def add(self, name: str, polite: bool) -> None:
         if name in self.peers:
             return
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=self.ways))
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=await self.ways if self.ways else []))
         channel = pc.createDataChannel(f"{name}Channel", negotiated=True, id=0)
         self.peers[name] = {"pc": pc, "channel": channel, "polite": polite}
         channel.on("open", lambda: channel.send(f"Hello from {self.name}"))

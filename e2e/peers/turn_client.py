@@ -8,7 +8,8 @@ from verbs import serve
 
 
 def relayed_only(server) -> RTCPeerConnection:
-    ice = RTCIceServer(urls=server["urls"][0], username=server["username"], credential=server["credential"])
+    relay = next(url for url in server["urls"] if url.startswith("turn"))
+    ice = RTCIceServer(urls=relay, username=server["username"], credential=server["credential"])
     return RTCPeerConnection(RTCConfiguration(iceServers=[ice], iceTransportPolicy=RTCIceTransportPolicy.RELAY))
 
 
