@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::api::{Flow, PeerClass, Principal};
+use crate::api::{Families, Flow, PeerClass, Principal};
 use crate::codec::TransactionId;
 use crate::credentials::Key;
 
@@ -12,22 +12,6 @@ const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 /// What may be relayed at once after a pause: half a second's worth, and never less than this.
 const BURST_BYTES_MIN: u64 = 256 * 1024;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Families {
-    pub(crate) ipv4: bool,
-    pub(crate) ipv6: bool,
-}
-
-impl Families {
-    pub(crate) fn has(self, address: SocketAddr) -> bool {
-        if address.is_ipv4() {
-            self.ipv4
-        } else {
-            self.ipv6
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Allocation {

@@ -1,6 +1,7 @@
 //! What crosses the edge: flows, whom we believe, where they may send to.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::ports::Ports;
@@ -56,10 +57,28 @@ pub trait Auth {
     fn account(&self, now: Now, user: User<'_>) -> Option<Account>;
 }
 
+/// Of an allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Families {
+    pub ipv4: bool,
+    pub ipv6: bool,
+}
+
+impl Families {
+    pub(crate) fn has(self, address: SocketAddr) -> bool {
+        if address.is_ipv4() {
+            self.ipv4
+        } else {
+            self.ipv6
+        }
+    }
+}
+
 /// Where somebody may send to.
 pub trait Policy {
-    /// One more allocation, at this port of the relayed addresses. It counts until `close`.
-    fn open(&self, who: Principal, port: u16) -> Result<(), Refused>;
+    /// One more allocation, at this port of the relayed addresses. It counts until `close`. Where peers elsewhere are let
+    /// in, its sockets are opened now.
+    fn open(&self, who: Principal, port: u16, families: Families) -> Result<(), Refused>;
 
     fn close(&self, who: Principal, port: u16);
 
@@ -80,6 +99,8 @@ pub enum Refused {
     Quota,
     /// Everybody together has enough.
     Full,
+    /// Another program has this port.
+    PortInUse,
 }
 
 /// What a peer is.
@@ -89,6 +110,8 @@ pub enum PeerClass {
     Sfu,
     /// The relayed address of another member of the room.
     Member,
+    /// Elsewhere: by a socket.
+    Elsewhere,
 }
 
 /// What becomes of a datagram from a client.
@@ -103,6 +126,12 @@ pub enum Verdict<'a> {
     /// For another relayed address: [`crate::Turn::handle_relayed`] where that is.
     ToRelay {
         from: SocketAddr,
+        to: SocketAddr,
+        payload: &'a [u8],
+    },
+    /// From the socket of the allocation at `port`.
+    ToPeer {
+        port: u16,
         to: SocketAddr,
         payload: &'a [u8],
     },
@@ -138,6 +167,8 @@ pub struct Config {
     pub relay_ipv4: Option<Ipv4Addr>,
     pub relay_ipv6: Option<Ipv6Addr>,
     pub ports: Ports,
+    /// Relayed addresses have real ports, drawn by chance from these. None: they are entries of a table, and lead nowhere else.
+    pub real_ports: Option<RangeInclusive<u16>>,
     pub permissions_max: usize,
     pub channels_max: usize,
     /// Of each allocation, each way.
@@ -154,6 +185,7 @@ impl Config {
             relay_ipv4: None,
             relay_ipv6: None,
             ports,
+            real_ports: None,
             permissions_max: 64,
             channels_max: 256,
             bytes_per_second: 20_000_000 / 8,

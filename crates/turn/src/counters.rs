@@ -38,6 +38,8 @@ counters! {
     refused_quota,
     refused_full,
     refused,
+    /// Ports that another program had, passed over for the next one.
+    ports_in_use,
     /// Peers refused: of a special-purpose address, and others.
     denied_special,
     denied_foreign,

@@ -2,6 +2,9 @@
 //! tells its part. Neighbours, an even one and the odd one after it, are of one part.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+use aws_lc_rs::hmac;
 
 const PORT_MIN: u16 = 1_024;
 const PAIRS: u16 = (u16::MAX - PORT_MIN) / 2 + 1;
@@ -60,8 +63,35 @@ impl Free {
         }
     }
 
+    /// Real ones, in an order that nobody can tell who does not have the secret (RFC 6056).
+    pub(crate) fn drawn(ports: Ports, range: RangeInclusive<u16>, secret: &[u8]) -> Self {
+        let own = range.filter(|port| ports.index(*port).is_some());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let mut all: Vec<([u8; 8], u16)> = own
+            .map(|port| {
+                let tag = hmac::sign(&key, &[b"port", &port.to_be_bytes()[..]].concat());
+                let mut place = [0; 8];
+                place.copy_from_slice(&tag.as_ref()[..8]);
+                (place, port)
+            })
+            .collect();
+        all.sort_unstable();
+        let of = |odd: u16| {
+            all.iter()
+                .map(|(_, port)| *port)
+                .filter(move |port| port & 1 == odd)
+        };
+        Self {
+            ports,
+            fresh: [PAIRS; 2],
+            used: [of(0).collect(), of(1).collect()],
+        }
+    }
+
     pub(crate) fn take(&mut self, must_be_even: bool) -> Option<u16> {
-        let odd_first = !must_be_even && self.fresh[1] < self.fresh[0];
+        let has_more_odd = self.fresh[1] < self.fresh[0]
+            || (self.fresh == [PAIRS; 2] && self.used[1].len() > self.used[0].len());
+        let odd_first = !must_be_even && has_more_odd;
         let parities: &[bool] = match (must_be_even, odd_first) {
             (true, _) => &[false],
             (false, true) => &[true, false],

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::allocation::{Allocation, Enough, Families, Made, NotBound};
-use crate::api::{Dropped, Flow, Now, Principal, Refused, User};
+use crate::allocation::{Allocation, Enough, Made, NotBound};
+use crate::api::{Dropped, Families, Flow, Now, Principal, Refused, User};
 use crate::codec::{Class, Integrity, Message, Method, Writer, attribute};
 use crate::credentials::{Algorithm, Key, user_hash};
 use crate::turn::{Outcome, Turn, is_channel};
@@ -13,6 +13,8 @@ use crate::wish::{FAMILY_IPV4, FAMILY_IPV6, Wish, family, lifetime, lifetime_ask
 /// RFC 8489 §14.3.
 const USERNAME_BYTES_MAX: usize = 508;
 const PEERS_PER_REQUEST_MAX: usize = 64;
+/// Ports that other programs have, tried for one allocation.
+const PORT_TRIES_MAX: usize = 16;
 /// Of those that an answer 420 names.
 const UNKNOWN_ATTRIBUTES_MAX: usize = 8;
 
@@ -234,15 +236,7 @@ impl Turn {
             self.config.relay_ipv4.is_some(),
             self.config.relay_ipv6.is_some(),
         )?;
-        let port = self.table.take_port(wish.is_even).ok_or(CAPACITY)?;
-        if let Err(refused) = self.policy.open(known.who, port) {
-            self.table.give_back(port);
-            return Err(match refused {
-                Refused::Gone => FORBIDDEN,
-                Refused::Quota => QUOTA,
-                Refused::Full => CAPACITY,
-            });
-        }
+        let port = self.open(known.who, wish.is_even, families)?;
         let made = Made {
             flow,
             who: known.who,
@@ -262,6 +256,34 @@ impl Turn {
             lifetime: wish.lifetime,
             missing,
         })
+    }
+
+    /// A port, and what belongs to it.
+    fn open(&mut self, who: Principal, even: bool, families: Families) -> Result<u16, Refusal> {
+        // They go back after the search: it looks elsewhere meanwhile.
+        let mut in_use: Vec<u16> = Vec::new();
+        let opened = loop {
+            let Some(port) = self.table.take_port(even) else {
+                break Err(CAPACITY);
+            };
+            let Err(refused) = self.policy.open(who, port, families) else {
+                break Ok(port);
+            };
+            in_use.push(port);
+            break Err(match refused {
+                Refused::Gone => FORBIDDEN,
+                Refused::Quota => QUOTA,
+                Refused::PortInUse if in_use.len() < PORT_TRIES_MAX => {
+                    self.counters.ports_in_use += 1;
+                    continue;
+                }
+                Refused::Full | Refused::PortInUse => CAPACITY,
+            });
+        };
+        for port in in_use {
+            self.table.give_back(port);
+        }
+        opened
     }
 
     fn refresh(&mut self, now: Now, port: u16, message: &Message<'_>) -> Result<Done, Refusal> {

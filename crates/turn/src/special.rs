@@ -73,7 +73,7 @@ fn is_reserved(segments: [u16; 8]) -> bool {
 }
 
 /// The IPv4 address inside: mapped, compatible, translated (RFC 6052, RFC 8215), 6to4.
-fn embedded(segments: [u16; 8]) -> Option<Ipv4Addr> {
+pub(crate) fn embedded(segments: [u16; 8]) -> Option<Ipv4Addr> {
     let of = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match segments {
         [0, 0, 0, 0, 0 | 0xffff, 0 | 0xffff, high, low]

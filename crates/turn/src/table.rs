@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use crate::allocation::Allocation;
-use crate::api::Flow;
+use crate::api::{Config, Flow};
 use crate::ports::{Free, Ports};
 
 #[derive(Debug)]
@@ -18,10 +18,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new(ports: Ports) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
+        let ports = config.ports;
+        let free = match &config.real_ports {
+            Some(range) => Free::drawn(ports, range.clone(), &config.secret),
+            None => Free::new(ports),
+        };
         Self {
             ports,
-            free: Free::new(ports),
+            free,
             places: Vec::new(),
             flows: HashMap::new(),
             participants: BTreeMap::new(),

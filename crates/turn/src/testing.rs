@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crate::codec::{Class, Message, Method, TransactionId, Writer, attribute};
 use crate::credentials::{Algorithm, Key};
 use crate::{
-    Account, Auth, Config, Dropped, Flow, Now, PeerClass, Policy, Ports, Principal, Refused,
-    Transport, Turn, User, Verdict, user_hash,
+    Account, Auth, Config, Dropped, Elsewhere, Families, Flow, Now, PeerClass, Policy, Ports,
+    Principal, Refused, Transport, Turn, User, Verdict, user_hash,
 };
 
 pub(crate) const REALM: &str = "room";
@@ -41,6 +41,9 @@ pub(crate) struct Rooms {
     pub(crate) gone: Vec<u64>,
     /// By port: whose.
     pub(crate) open: BTreeMap<u16, Principal>,
+    /// By other programs.
+    pub(crate) in_use: Vec<u16>,
+    pub(crate) elsewhere: Elsewhere,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -66,8 +69,11 @@ impl Auth for House {
 }
 
 impl Policy for House {
-    fn open(&self, who: Principal, port: u16) -> Result<(), Refused> {
+    fn open(&self, who: Principal, port: u16, _families: Families) -> Result<(), Refused> {
         let mut rooms = self.0.lock().expect("one thread");
+        if rooms.in_use.contains(&port) {
+            return Err(Refused::PortInUse);
+        }
         if rooms.gone.contains(&who.participant) {
             return Err(Refused::Gone);
         }
@@ -91,7 +97,10 @@ impl Policy for House {
             return Some(PeerClass::Sfu);
         }
         let rooms = self.0.lock().expect("one thread");
-        let other = rooms.open.get(&peer.port()).filter(|_| is_relay(peer))?;
+        if !is_relay(peer) {
+            return rooms.elsewhere.lets(peer).then_some(PeerClass::Elsewhere);
+        }
+        let other = rooms.open.get(&peer.port())?;
         (other.room == who.room).then_some(PeerClass::Member)
     }
 
@@ -180,7 +189,7 @@ impl World {
         match self.turn.handle_packet(self.now, client.flow, bytes) {
             Verdict::Reply => Some(self.turn.reply().to_vec()),
             Verdict::Drop(_) => None,
-            other @ (Verdict::ToSfu { .. } | Verdict::ToRelay { .. }) => {
+            other @ (Verdict::ToSfu { .. } | Verdict::ToRelay { .. } | Verdict::ToPeer { .. }) => {
                 panic!("a request is not relayed: {other:?}")
             }
         }
@@ -189,7 +198,10 @@ impl World {
     pub(crate) fn dropped(&mut self, client: &Client, bytes: &[u8]) -> Option<Dropped> {
         match self.turn.handle_packet(self.now, client.flow, bytes) {
             Verdict::Drop(dropped) => Some(dropped),
-            Verdict::Reply | Verdict::ToSfu { .. } | Verdict::ToRelay { .. } => None,
+            Verdict::Reply
+            | Verdict::ToSfu { .. }
+            | Verdict::ToRelay { .. }
+            | Verdict::ToPeer { .. } => None,
         }
     }
 
@@ -248,9 +260,9 @@ impl World {
             .xor_address(attribute::XOR_PEER_ADDRESS, peer)
             .attribute(attribute::DATA, data);
         match self.turn.handle_packet(self.now, client.flow, &bytes) {
-            Verdict::ToSfu { to, payload, .. } | Verdict::ToRelay { to, payload, .. } => {
-                Ok((to, payload.to_vec()))
-            }
+            Verdict::ToSfu { to, payload, .. }
+            | Verdict::ToRelay { to, payload, .. }
+            | Verdict::ToPeer { to, payload, .. } => Ok((to, payload.to_vec())),
             Verdict::Drop(dropped) => Err(dropped),
             Verdict::Reply => panic!("an indication has no answer"),
         }

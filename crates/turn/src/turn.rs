@@ -3,8 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use crate::allocation::{Allocation, Families};
-use crate::api::{Auth, Config, Dropped, Flow, Now, PeerClass, Policy, Transport, Verdict};
+use crate::allocation::Allocation;
+use crate::api::{
+    Auth, Config, Dropped, Families, Flow, Now, PeerClass, Policy, Transport, Verdict,
+};
 use crate::codec::{
     ChannelData, Class, Message, Method, TransactionId, Writer, attribute, channel_data,
     data_indication,
@@ -80,7 +82,7 @@ impl Turn {
         Self {
             nonces: Nonces::new(&config.secret),
             limiter: Limiter::new(config.replies_per_source_per_second, &config.secret),
-            table: Table::new(config.ports),
+            table: Table::new(&config),
             config,
             auth,
             policy,
@@ -109,6 +111,10 @@ impl Turn {
                 match class {
                     PeerClass::Sfu => Verdict::ToSfu { from, to, payload },
                     PeerClass::Member => Verdict::ToRelay { from, to, payload },
+                    PeerClass::Elsewhere => {
+                        let port = from.port();
+                        Verdict::ToPeer { port, to, payload }
+                    }
                 }
             }
             Ok(Outcome::Reply) => Verdict::Reply,
@@ -426,8 +432,8 @@ fn channel_from(
     policy: &dyn Policy,
 ) -> Result<Option<u16>, Dropped> {
     let channel = allocation.channel_to(now, from);
-    let is_sfu = channel.is_some_and(|(_, channel)| channel.class == PeerClass::Sfu);
-    let is_let_in = is_sfu
+    let is_lasting = channel.is_some_and(|(_, channel)| channel.class != PeerClass::Member);
+    let is_let_in = is_lasting
         || (allocation.is_permitted(now, from) && policy.peer(allocation.who, from).is_some());
     if is_let_in {
         Ok(channel.map(|(number, _)| number))

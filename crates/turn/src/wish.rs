@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::allocation::Families;
+use crate::api::Families;
 use crate::codec::{Message, attribute};
 use crate::requests::{
     BAD_REQUEST, CAPACITY, FAMILY_NOT_SUPPORTED, Refusal, TRANSPORT_NOT_SUPPORTED,

@@ -119,8 +119,8 @@ impl Relay {
                 wire.send(&mut self.streams, flow, self.turn.reply(), None, 1);
                 None
             }
-            // Counted there.
-            Verdict::Drop(_) => None,
+            // Counted there. Nobody elsewhere is let in.
+            Verdict::Drop(_) | Verdict::ToPeer { .. } => None,
         }
     }
 

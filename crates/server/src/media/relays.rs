@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use madang_sfu::api::{PeerId, RoomId, ShardId, ShardSet};
 use madang_turn::{
-    Account, Auth, Config, Mint, PeerClass, Policy, Ports, Principal, Refused, USER_HASH_BYTES,
-    User, user_hash,
+    Account, Auth, Config, Families, Mint, PeerClass, Policy, Ports, Principal, Refused,
+    USER_HASH_BYTES, User, user_hash,
 };
 
 use super::ways;
@@ -295,7 +295,7 @@ impl Auth for ForShard {
 }
 
 impl Policy for ForShard {
-    fn open(&self, who: Principal, port: u16) -> Result<(), Refused> {
+    fn open(&self, who: Principal, port: u16, _families: Families) -> Result<(), Refused> {
         self.relays.open(self.shard, who, port)
     }
 

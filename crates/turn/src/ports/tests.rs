@@ -54,3 +54,28 @@ fn even_ones_are_even_and_used_ones_wait() {
         "odd ones are left"
     );
 }
+
+#[test]
+fn drawn_ones_are_all_of_the_range_in_an_order_of_their_own() {
+    let range = 49_152..=49_407;
+    for parts in [1, 2, 3] {
+        let mut seen = BTreeSet::new();
+        for part in 0..parts {
+            let ports = Ports::new(part, parts);
+            let take = |secret: &[u8]| {
+                let mut free = Free::drawn(ports, range.clone(), secret);
+                std::iter::from_fn(move || free.take(false)).collect::<Vec<u16>>()
+            };
+            let drawn = take(b"secret");
+            assert!(!drawn.is_sorted(), "{part} of {parts}");
+            assert_ne!(drawn, take(b"other"), "{part} of {parts}");
+            assert!(drawn.iter().all(|port| ports.part_of(*port) == Some(part)));
+            seen.extend(drawn);
+        }
+        assert_eq!(seen, range.clone().collect(), "{parts} parts");
+    }
+    let mut free = Free::drawn(Ports::new(0, 1), range, b"secret");
+    let even: Vec<u16> = std::iter::from_fn(|| free.take(true)).collect();
+    assert_eq!(even.len(), 128);
+    assert!(even.iter().all(|port| port.is_multiple_of(2)));
+}

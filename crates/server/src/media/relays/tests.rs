@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use madang_sfu::api::{PeerId, RoomId, ShardId};
-use madang_turn::{Now, PeerClass, Principal, Refused, User, special, user_hash};
+use madang_turn::{Families, Now, PeerClass, Principal, Refused, User, special, user_hash};
 
 use super::{ForShard, RELAY_IPV4, RELAY_IPV6, RelayConfig, Relays, is_relayed};
 
@@ -243,7 +243,11 @@ fn a_shard_asks_for_itself() {
     };
     let account = shard.account(now, User::Name(access.username.as_bytes()));
     assert_eq!(account.expect("known").who, who(ONE));
-    assert_eq!(shard.open(who(ONE), 2_000), Ok(()));
+    let families = Families {
+        ipv4: true,
+        ipv6: true,
+    };
+    assert_eq!(shard.open(who(ONE), 2_000, families), Ok(()));
     let shards: Vec<ShardId> = relays.leave(ONE).iter().collect();
     assert_eq!(shards, [ShardId(3)]);
 }

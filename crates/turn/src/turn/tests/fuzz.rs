@@ -249,6 +249,7 @@ impl Fuzz {
                     }
                 }
             }
+            Verdict::ToPeer { to, .. } => panic!("{to} is elsewhere"),
             Verdict::Drop(_) => {}
         }
     }

@@ -19,6 +19,7 @@ fn on_channel(
     let mut bytes = Vec::new();
     channel_data(&mut bytes, number, data, false);
     match world.turn.handle_packet(world.now, client.flow, &bytes) {
+        Verdict::ToPeer { to, .. } => panic!("{to} is elsewhere"),
         Verdict::ToSfu { from, to, payload } | Verdict::ToRelay { from, to, payload } => {
             Some((from, to, payload.to_vec()))
         }
