@@ -80,6 +80,7 @@ const handle = (url, extra = {}) => ({
 });
 
 // `address`: another one than this machine's own. `key`, `secret`: not in development mode.
+// Many servers run here at once, and one alone can have the usual port of STUN and TURN: those that need it say so (`env`).
 export const startServer = async ({ shards, env = {}, own = false, ports, address = '127.0.0.1', key, secret } = {}) => {
   if (given && !own) {
     const url = process.env.MADANG_URL.replace(/^ws/, 'http').replace(/\/$/, '');
@@ -91,7 +92,7 @@ export const startServer = async ({ shards, env = {}, own = false, ports, addres
   const mode = key ? [] : ['--dev'];
   const bind = address === '127.0.0.1' ? [] : ['--bind', address];
   const args = ['serve', ...mode, '--port', String(port), '--udp-port', String(udpPort), ...bind, ...(shards === undefined ? [] : ['--shards', String(shards)])];
-  const child = spawn(path, args, { env: { ...plainEnvironment(), ...(key ? { MADANG_KEYS: `${key}: ${secret}` } : {}), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(path, args, { env: { ...plainEnvironment(), MADANG_TURN_UDP_PORT: 'off', ...(key ? { MADANG_KEYS: `${key}: ${secret}` } : {}), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {

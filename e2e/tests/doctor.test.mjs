@@ -109,15 +109,26 @@ describe('the doctor, with a public address', { skip: skipUnlessOwned() }, () =>
     const report = await doctor(lab, ['--helper', HELPER]);
     const fault = assertOnly(report, 'port_taken', 2);
     assert.match(fault.reason, new RegExp(`: node \\(pid ${other.pid}\\)`));
-    assert.deepEqual(report.of('ports').map(({ subject }) => subject), ['port 7880/tcp', 'port 7882/udp', 'port 7882/tcp']);
+    assert.deepEqual(report.of('ports').map(({ subject }) => subject), ['port 7880/tcp', 'port 7882/udp', 'port 3478/udp', 'port 7882/tcp']);
     assert.equal(report.of('reach')[0].verdict, 'not_checked');
+    await other.stop();
+  });
+
+  test('the usual port of STUN and TURN that another program has is done without', async () => {
+    const holding = "const s = require('dgram').createSocket('udp4'); s.bind(3478, '0.0.0.0', () => console.log('held'))";
+    const other = await lab.start(lab.host, [process.execPath, '-e', holding]).says('held');
+    const server = await startServer(lab);
+    const report = await doctor(lab);
+    assert.deepEqual(report.faults, []);
+    assert.deepEqual(report.of('ports').map(({ code }) => code), ['port_ours', 'port_ours', 'port_done_without', 'port_ours']);
+    await server.stop();
     await other.stop();
   });
 
   test('a server that runs with other settings', async () => {
     const server = await startServer(lab, [...SERVE, '--udp-port', '7999']);
     const report = await doctor(lab);
-    assert.deepEqual(report.of('ports').map(({ code }) => code), ['port_ours', 'port_not_used', 'port_not_used']);
+    assert.deepEqual(report.of('ports').map(({ code }) => code), ['port_ours', 'port_not_used', 'port_ours', 'port_not_used']);
     await server.stop();
   });
 

@@ -21,8 +21,8 @@ const paths = async (peer) => {
   });
 };
 
-for (const [shards, single] of [[1, true], [3, false]]) {
-  describe(`${shards} shard${shards > 1 ? 's' : ''}, ${single ? 'one connection' : 'two connections'} each`, { skip: skipUnlessOwned() }, () => {
+for (const [shards, single, isApart] of [[1, true, false], [3, false, true]]) {
+  describe(`${shards} shard${shards > 1 ? 's' : ''}, ${single ? 'one connection' : 'two connections'} each, the relay ${isApart ? 'beside the port of media' : 'at it'}`, { skip: skipUnlessOwned() }, () => {
     let server;
     let relayed;
     let direct;
@@ -34,7 +34,7 @@ for (const [shards, single] of [[1, true], [3, false]]) {
     };
 
     before(async () => {
-      server = await startServer({ own: true, shards, env: { MADANG_ROOMS_PEERS_PER_SHARD: '1' } });
+      server = await startServer({ own: true, shards, env: { MADANG_ROOMS_PEERS_PER_SHARD: '1', MADANG_TURN_UDP_PORT: isApart ? '0' : 'off' } });
       relayed = [await openPeer('chromium', { name: 'relayed', identity: 'relayed', sender: 91, frequencyHz: 500 }, CLIP), await openPeer('chromium', { name: 'relayed too', identity: 'relayed-too', sender: 92, frequencyHz: 800 }, CLIP)];
       direct = await openPeer('chromium', { name: 'direct', identity: 'direct', sender: 93, frequencyHz: 1100 }, CLIP);
     });
@@ -45,12 +45,13 @@ for (const [shards, single] of [[1, true], [3, false]]) {
 
     const ask = async (identity) => fetch(`${server.url}/turn`, { headers: { authorization: `Bearer ${await joinToken(server, { room, identity })}` } });
 
-    // Joining tells of the relay over TCP only, so the one over UDP is asked for, by the one who is in already.
+    // Joining tells of no relay over UDP at the port of media, so that one is asked for, by the one who is in already.
     test('two join by relay alone, one directly', async () => {
       await join(direct);
       const offered = (await (await ask('direct')).json()).iceServers[0];
       const iceServers = [{ ...offered, urls: offered.urls.filter((url) => url.endsWith('?transport=udp')) }];
-      for (const peer of relayed) console.log(`  ${peer.name} is in after ${Math.round(await join(peer, { rtcConfig: { iceTransportPolicy: 'relay', iceServers } }))} ms`);
+      const rtcConfig = { iceTransportPolicy: 'relay', ...(isApart ? {} : { iceServers }) };
+      for (const peer of relayed) console.log(`  ${peer.name} is in after ${Math.round(await join(peer, { rtcConfig }))} ms`);
       for (const peer of relayed) {
         const used = await eventually(`${peer.name} sends and gets something`, async () => {
           const found = await paths(peer);
@@ -85,8 +86,9 @@ for (const [shards, single] of [[1, true], [3, false]]) {
       const { iceServers, ttl_s: ttl } = await answer.json();
       assert.equal(ttl, 3600);
       const { urls } = iceServers[0];
-      assert.match(urls[0], new RegExp(`^stun:[0-9.]+:${server.udpPort}$`));
-      assert.match(urls.find((url) => url.startsWith('turn:')), new RegExp(`^turn:[0-9.]+:${server.udpPort}\\?transport=udp$`));
+      const [, port] = /^stun:[0-9.]+:([0-9]+)$/.exec(urls[0]);
+      assert.equal(Number(port) === server.udpPort, !isApart, port);
+      assert.match(urls.find((url) => url.startsWith('turn:')), new RegExp(`^turn:[0-9.]+:${port}\\?transport=udp$`));
       assert.ok(iceServers[0].username.length > 10 && iceServers[0].credential.length === 28);
       assert.equal((await ask('nobody')).status, 404);
       assert.equal((await fetch(`${server.url}/turn`)).status, 401);

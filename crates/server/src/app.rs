@@ -9,7 +9,7 @@ use madang_signalling::livekit::ServerInfo;
 use tokio::time::{interval, timeout};
 
 use crate::auth::Keys;
-use crate::config::{Bind, CertificateSource, Config};
+use crate::config::{Bind, CertificateSource, Config, TurnUdp};
 use crate::directory::Directory;
 use crate::doors::{Compat, CompatError, Doors};
 use crate::http::{self, Files, Https, Joins, Listeners, Shared, Tasks, Unencrypted, to_https};
@@ -73,6 +73,11 @@ impl App {
         let is_relaying = config.turn.enabled;
         let media = Media::start(MediaConfig {
             relay: is_relaying.then(|| relay_config(&config, &ports, &mut entropy)),
+            relay_udp: if is_relaying {
+                config.turn.udp
+            } else {
+                TurnUdp::Off
+            },
             ..media_config(&config)
         });
         let media = media.await?;
@@ -200,6 +205,11 @@ impl App {
 
     pub fn udp_port(&self) -> u16 {
         self.shared.media.local_port()
+    }
+
+    /// Of STUN and TURN alone. None: they are at the media port.
+    pub fn turn_udp_port(&self) -> Option<u16> {
+        self.shared.media.relay_port()
     }
 
     /// What clients are told to send media to.

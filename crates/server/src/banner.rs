@@ -114,6 +114,9 @@ fn ports(app: &App) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    if let Some(port) = app.turn_udp_port() {
+        lines.push(("", format!("{port}/udp (STUN, TURN)")));
+    }
     let compat = app.compat_addresses().iter();
     let more = [
         ("https", app.https_addresses()),

@@ -26,7 +26,7 @@ use crate::carrier::Carrier;
 use crate::directory::{AdmitError, Seat, Wish};
 use crate::doors::{Listing, same_secret};
 use crate::http::Shared;
-use crate::media::PeerPort;
+use crate::media::{FarEnd, PeerPort};
 use crate::session::{Command, refuse, until};
 use crate::stats::Stats;
 use crate::time::now;
@@ -260,10 +260,10 @@ impl Running {
 
     fn ways(&self, place: Place, wish: &WaysWish) -> Option<Ways> {
         let held = self.places.get(&place)?;
-        let access = self
-            .shared
-            .media
-            .relay_access(held.seat.peer, self.visitor.reached);
+        let access =
+            self.shared
+                .media
+                .relay_access(held.seat.peer, self.visitor.reached, FarEnd::Members);
         let ttl = access.as_ref().map_or(PASS_TTL, |access| access.ttl);
         let is_open = held.seat.bounds.topology != Some(Topology::Mesh);
         let wanted = wish.pass.as_ref().filter(|_| is_open);

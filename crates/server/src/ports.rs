@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::config::{Bind, CertificateSource, Config};
+use crate::config::{Bind, CertificateSource, Config, TurnUdp};
 use crate::doors;
 use crate::language::{Language, Words};
 
@@ -18,6 +18,8 @@ pub(crate) struct OpenPort {
     pub(crate) setting: &'static str,
     /// At the addresses of media, not at those of the app.
     pub(crate) is_media: bool,
+    /// The server does without when somebody else has it.
+    pub(crate) is_dispensable: bool,
     pub(crate) why: Words,
     pub(crate) if_closed: Words,
 }
@@ -85,6 +87,7 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
             port: config.udp_port,
             setting: "udp_port",
             is_media: true,
+            is_dispensable: false,
             why: Words::new(
                 format!("sound, pictures and data of all rooms; {besides}"),
                 format!("모든 방의 소리, 영상, 데이터. {besides} 포함"),
@@ -95,7 +98,10 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
             ),
         },
     ];
-    ports.extend(config.turn.enabled.then(|| of_turn(config)));
+    if config.turn.enabled {
+        ports.extend(config.turn.udp.port().map(|port| of_turn_udp(config, port)));
+        ports.push(of_turn(config));
+    }
     ports.extend(of_tls(config));
     ports.extend(doors::compat_ports(config).map(|(program, setting, port)| {
         tcp(
@@ -112,6 +118,24 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
         )
     }));
     ports
+}
+
+fn of_turn_udp(config: &Config, port: u16) -> OpenPort {
+    OpenPort {
+        protocol: Protocol::Udp,
+        port,
+        setting: "turn.udp_port",
+        is_media: true,
+        is_dispensable: config.turn.udp == TurnUdp::IfFree,
+        why: Words::new(
+            "STUN and TURN, for people who connect to each other, or may use nothing but relayed addresses",
+            "서로 직접 연결하는 사람과 릴레이만 쓸 수 있는 사람을 위한 STUN, TURN",
+        ),
+        if_closed: Words::new(
+            "people behind routers who connect to each other are relayed over TCP, if at all; rooms by way of the server are not touched",
+            "공유기 뒤에서 서로 직접 연결하려는 사람은 TCP 릴레이로만 연결되거나 연결되지 않습니다. 서버를 거치는 방은 그대로 됩니다",
+        ),
+    }
 }
 
 fn of_turn(config: &Config) -> OpenPort {
@@ -186,6 +210,7 @@ fn tcp(port: u16, setting: &'static str, why: Words, if_closed: Words) -> OpenPo
         port,
         setting,
         is_media: false,
+        is_dispensable: false,
         why,
         if_closed,
     }
@@ -235,8 +260,8 @@ pub fn ports_text(config: &Config, language: Language) -> String {
         return text;
     }
     line(pick(
-        "Everything else may stay closed; there is no range of ports. Behind a router, forward the ports of media (udp_port, turn.tcp_port) under the same numbers.",
-        "나머지는 모두 닫아 두어도 됩니다. 포트 범위는 필요 없습니다. 공유기 뒤라면 미디어 포트(udp_port, turn.tcp_port)를 같은 번호로 포워딩하세요.",
+        "Everything else may stay closed; there is no range of ports. Behind a router, forward the ports of media (udp_port, turn.udp_port, turn.tcp_port) under the same numbers.",
+        "나머지는 모두 닫아 두어도 됩니다. 포트 범위는 필요 없습니다. 공유기 뒤라면 미디어 포트(udp_port, turn.udp_port, turn.tcp_port)를 같은 번호로 포워딩하세요.",
     ));
     if config.tls.source == CertificateSource::None {
         line(pick(

@@ -26,13 +26,21 @@ describe('browserOf', () => {
 });
 
 describe('what the server offers', () => {
-  const answer = { iceServers: [{ urls: ['turn:192.0.2.1:7882?transport=udp', 'turn:[2001:db8::1]:7882', 'turn:192.0.2.1:7882?transport=tcp', 'turns:meet.example.org:443?transport=tcp'], username: 'u', credential: 'c' }], ttl_s: 3600 };
+  const answer = { iceServers: [{ urls: ['turn:192.0.2.1:7882?transport=udp', 'turn:[2001:db8::1]:7882', 'turn:192.0.2.1:7882?transport=tcp', 'turns:meet.example.org:443?transport=tcp'], username: 'u', credential: 'c' }], ttl_s: 3600, media_udp_port: 7882 };
 
   it('sorts relays by kind, and asks a relay over UDP for the own address where no server for that is named', () => {
     const offered = offeredBy(answer);
     expect(Object.entries(offered.relays).map(([way, relay]) => [way, relay.urls.length, relay.credential])).toEqual([['turn_udp', 2, 'c'], ['turn_tcp', 1, 'c'], ['turn_tls', 1, 'c']]);
     expect(offered.stun).toEqual(['stun:192.0.2.1:7882', 'stun:[2001:db8::1]:7882']);
     expect(iceServers(offered).flatMap(({ urls }) => urls)).toEqual(answer.iceServers[0]?.urls.slice(2));
+  });
+
+  it('uses over UDP what has another port than media, and nothing there when that is not known', () => {
+    const urls = ['turn:192.0.2.1:3478?transport=udp', 'turns:192.0.2.1:443?transport=tcp', 'stun:192.0.2.1:3478'];
+    const used = (told: object) => iceServers(offeredBy({ iceServers: [{ urls, username: 'u', credential: 'c' }], ...told })).flatMap((server) => server.urls);
+    expect(used({ media_udp_port: 7882 })).toEqual([urls[2], urls[0], urls[1]]);
+    expect(used({ media_udp_port: 3478 })).toEqual([urls[1]]);
+    expect(used({})).toEqual([urls[1]]);
   });
 
   it('takes one that is named, and a single URL', () => {

@@ -12,13 +12,16 @@ export interface Offered {
   relays: Partial<Record<Way, Relay>>;
   /** A server to ask for one's own address: named as one, or a relay over UDP, which answers the same question. */
   stun: string[];
+  /** Where media of the server itself is. */
+  mediaPort: number | null;
 }
 
-export const NOTHING: Offered = { relays: {}, stun: [] };
+export const NOTHING: Offered = { relays: {}, stun: [], mediaPort: null };
 
 export function offeredBy(answer: unknown): Offered {
   const list = field(answer, 'iceServers');
-  const offered: Offered = { relays: {}, stun: [] };
+  const port = field(answer, 'media_udp_port');
+  const offered: Offered = { relays: {}, stun: [], mediaPort: typeof port === 'number' ? port : null };
   const implied: string[] = [];
   for (const server of Array.isArray(list) ? list : []) {
     const [username, credential] = [text(server, 'username'), text(server, 'credential')];
@@ -36,22 +39,22 @@ export function offeredBy(answer: unknown): Offered {
 }
 
 /**
- * As a connection to the server is configured that may use whatever there is. Not its relay over UDP: that has the address and port of its media,
- * and a browser that knows it as a relay takes nothing else from there.
+ * As a connection to the server is configured that may use whatever there is. Over UDP not what has the port of its media: a browser that
+ * knows a relay, or whom to ask for its address, takes nothing else from there.
  */
-export function iceServers({ relays, stun }: Offered): RTCIceServer[] {
-  const named = stun.filter((url) => !isImplied(url, relays));
-  const { turn_udp: _, ...others } = relays;
-  return [...(named.length > 0 ? [{ urls: named }] : []), ...Object.values(others).map((relay) => ({ ...relay }))];
+export function iceServers({ relays, stun, mediaPort }: Offered): RTCIceServer[] {
+  const isApart = (url: string): boolean => mediaPort !== null && !addressOf(url).endsWith(`:${mediaPort}`);
+  const asked = stun.filter(isApart);
+  const { turn_udp: udp, ...others } = relays;
+  const used: Relay[] = Object.values(others);
+  const urls = udp?.urls.filter(isApart) ?? [];
+  if (udp && urls.length > 0) used.unshift({ ...udp, urls });
+  return [...(asked.length > 0 ? [{ urls: asked }] : []), ...used.map((relay) => ({ ...relay }))];
 }
 
 /** Host and port of a URL: what may be shown. */
 export function addressOf(url: string): string {
   return url.replace(/^(stun|turn)s?:/i, '').replace(/\?.*$/, '');
-}
-
-function isImplied(url: string, relays: Offered['relays']): boolean {
-  return relays.turn_udp?.urls.some((known) => addressOf(known) === addressOf(url)) ?? false;
 }
 
 function wayOf(url: string): Way | null {

@@ -6,6 +6,7 @@ mod interfaces;
 mod raw;
 mod sources;
 mod tls;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use document::{commented_toml, markdown};
 pub use interfaces::{InterfaceFilter, Interfaces, Network};
 pub use sources::{Flags, load};
 pub use tls::{Acme, AcmeChallenge, CertificateSource, Tls, TlsMode};
+pub use turn::{Turn, TurnUdp};
 
 pub(crate) use raw::Raw;
 
@@ -31,8 +33,6 @@ pub const SECRET_CHARS_MIN: usize = 32;
 const SHARDS_MAX: u8 = 64;
 /// RFC 8489 §18.6.
 const STUN_PORT: u16 = 3478;
-const TURN_REALM_CHARS_MAX: usize = 64;
-const TURN_TTL_S_MAX: u32 = 86_400;
 /// Up to so many cores one shard leaves more for everything else than two would win.
 const CORES_OF_ONE_SHARD: usize = 4;
 
@@ -86,22 +86,6 @@ pub struct Limits {
     pub connections_max: u32,
     pub connections_per_ip_max: Option<u32>,
     pub joins_per_ip_per_minute: Option<u32>,
-}
-
-/// STUN and TURN for clients.
-#[derive(Debug, Clone)]
-pub struct Turn {
-    pub enabled: bool,
-    pub tcp_port: u16,
-    pub host: Option<String>,
-    /// None: made at the start.
-    pub secret: Option<Secret>,
-    pub realm: String,
-    pub credentials_ttl: Duration,
-    pub allocations_max: u32,
-    pub allocations_per_peer_max: u32,
-    pub bytes_per_second: u64,
-    pub replies_per_source_per_second: u16,
 }
 
 #[derive(Debug, Clone)]
@@ -256,6 +240,10 @@ impl Config {
             shards: Some(1),
             dev: Some(true),
             bind: Some(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
+            turn: raw::Turn {
+                udp_port: Some(TurnUdp::Off),
+                ..raw::Turn::default()
+            },
             ..Raw::default()
         };
         Self::resolve(raw).expect("nothing here can be refused")
@@ -316,61 +304,6 @@ impl Rooms {
             longest if longest == mesh => Some(Topology::Mesh),
             Some(_) => Some(Topology::Sfu),
         }
-    }
-}
-
-impl Turn {
-    fn resolve(raw: raw::Turn, udp_port: u16) -> Result<Self, ConfigError> {
-        let refused = |key, message: String| Err(ConfigError::Value { key, message });
-        let is_short = |secret: &Secret| secret.reveal().len() < SECRET_CHARS_MIN;
-        if raw.secret.as_ref().is_some_and(is_short) {
-            let message = format!("must have at least {SECRET_CHARS_MIN} characters");
-            return refused("turn.secret", message);
-        }
-        let is_word = |text: &str, bytes_max: usize| {
-            let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-            !text.is_empty() && text.len() <= bytes_max && text.bytes().all(is_plain)
-        };
-        let realm = raw.realm.unwrap_or_else(|| "room".to_owned());
-        if !is_word(&realm, TURN_REALM_CHARS_MAX) {
-            let message = format!("1 to {TURN_REALM_CHARS_MAX} plain characters");
-            return refused("turn.realm", message);
-        }
-        let is_host = |host: &String| {
-            let has_port = host.contains(':') && host.parse::<Ipv6Addr>().is_err();
-            is_word(host, 253) && !has_port && !host.contains(['/', '?', '@', '['])
-        };
-        if raw.host.as_ref().is_some_and(|host| !is_host(host)) {
-            let message = "a name or an address, without a port".to_owned();
-            return refused("turn.host", message);
-        }
-        let ttl_s = positive(
-            "turn.credentials_ttl_s",
-            raw.credentials_ttl_s.unwrap_or(3_600),
-        )?;
-        if ttl_s > TURN_TTL_S_MAX {
-            let message = format!("at most {TURN_TTL_S_MAX}");
-            return refused("turn.credentials_ttl_s", message);
-        }
-        let mbit = positive("turn.mbit_per_s", raw.mbit_per_s.unwrap_or(20))?;
-        let of_peer = raw.allocations_per_peer_max.unwrap_or(32);
-        let replies = raw.replies_per_ip_per_s.unwrap_or(10);
-        positive("turn.replies_per_ip_per_s", replies.into())?;
-        Ok(Self {
-            enabled: raw.enabled.unwrap_or(true),
-            tcp_port: raw.tcp_port.unwrap_or(udp_port),
-            host: raw.host,
-            secret: raw.secret,
-            realm,
-            credentials_ttl: Duration::from_secs(ttl_s.into()),
-            allocations_max: positive(
-                "turn.allocations_max",
-                raw.allocations_max.unwrap_or(10_000),
-            )?,
-            allocations_per_peer_max: positive("turn.allocations_per_peer_max", of_peer)?,
-            bytes_per_second: u64::from(mbit) * 1_000_000 / 8,
-            replies_per_source_per_second: replies,
-        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{AcmeChallenge, InterfaceFilter, LogFormat, Secret, TlsMode};
+use super::{AcmeChallenge, InterfaceFilter, LogFormat, Secret, TlsMode, TurnUdp};
 
 /// One thing that can be set.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub(crate) struct Key {
 pub(crate) enum Kind {
     /// Numbers and booleans: as they are.
     Plain,
+    /// A number as it is, else a word.
+    NumberOrWord,
     Text,
     /// `a, b`
     List,
@@ -161,7 +163,9 @@ section!(
 section!(
     Turn, "turn", {
         enabled: bool, Plain, "true", "true",
-            "TURN on the UDP port of media, a TCP port and the HTTPS port, for clients who may use nothing but relayed addresses. Relays to this server and within a room, nowhere else. STUN is answered in any case.";
+            "TURN over UDP, on a TCP port and on the HTTPS port, for clients who may use nothing but relayed addresses. Relays to this server and within a room, nowhere else. STUN is answered in any case.";
+        udp_port: TurnUdp, NumberOrWord, "3478 when nobody else has it, else \"off\"", "3478",
+            "UDP port of STUN and TURN, at the addresses of the media port and beside it: clients are told this one. 0: any free one. \"off\": none, they are told the media port.";
         tcp_port: u16, Plain, "the number of udp_port", "7882",
             "TCP port for clients whose network lets no UDP through, at the addresses of the media port. 0: any free one. With TLS they may come by the HTTPS port, too.";
         host: String, Text, "the addresses of the media port", "\"turn.example.org\"",

@@ -125,7 +125,8 @@ fn parse(key: &Key, value: &str) -> Result<Raw, String> {
     }
     let value = match key.kind {
         Kind::Plain => value.trim().to_owned(),
-        Kind::Text | Kind::Pairs => quoted(value.trim()),
+        Kind::NumberOrWord if value.trim().parse::<u64>().is_ok() => value.trim().to_owned(),
+        Kind::Text | Kind::NumberOrWord | Kind::Pairs => quoted(value.trim()),
         Kind::List => {
             let items: Vec<String> = value.split(',').map(|item| quoted(item.trim())).collect();
             format!("[{}]", items.join(", "))

@@ -143,11 +143,23 @@ fn what_is_relayed_has_its_limits() {
     assert_eq!(config.turn.bytes_per_second, 1_000_000);
     assert!(!format!("{config:?}").contains(&secret));
     assert!(from_file("[turn]\nhost = '2a00::5'").is_ok());
+    for (written, udp) in [
+        ("", TurnUdp::IfFree),
+        ("off", TurnUdp::Off),
+        ("0", TurnUdp::At(0)),
+        ("3479", TurnUdp::At(3_479)),
+    ] {
+        let config = from_variables(&[("MADANG_TURN_UDP_PORT", written)]).expect("valid");
+        assert_eq!(config.turn.udp, udp);
+    }
     for (line, key) in [
         ("secret = 'canary-short'", "turn.secret"),
         ("realm = ''", "turn.realm"),
         ("realm = 'two words'", "turn.realm"),
         ("realm = 'a\"b'", "turn.realm"),
+        ("udp_port = 'on'", "a port, or \"off\""),
+        ("udp_port = 65536", "a port, or \"off\""),
+        ("udp_port = 7882", "turn.udp_port"),
         ("host = 'turn.example.org:3478'", "turn.host"),
         ("host = 'a/b'", "turn.host"),
         ("credentials_ttl_s = 0", "turn.credentials_ttl_s"),

@@ -16,7 +16,6 @@ use crate::app::{media_bind, media_config};
 use crate::config::{CertificateSource, Config, ConfigError};
 use crate::language::Words;
 use crate::media::{Addresses, Media, MediaConfig, Plan, present};
-use crate::ports::Protocol;
 use crate::tls::{Identity, obtained};
 
 pub use self::finding::Report;
@@ -44,9 +43,7 @@ pub async fn examine(config: Result<Config, ConfigError>, wish: Wish) -> Report 
         Err(error) => return Report::new(vec![settings(&error)]),
     };
     let ports = observe::ports(&config);
-    let media = ports
-        .iter()
-        .find(|seen| seen.port.protocol == Protocol::Udp);
+    let media = ports.iter().find(|seen| seen.port.setting == "udp_port");
     let held = Held::hold(&config, media).await;
     let told = told(&config, &held);
     let mut findings = judge::ports(&ports);

@@ -12,6 +12,7 @@ use madang_signalling::livekit::IceServer;
 use serde_json::json;
 
 use super::{Shared, TEXT_PLAIN, access};
+use crate::media::FarEnd;
 
 /// For a member of a room, by the token that it joined with.
 pub(crate) async fn access(
@@ -37,7 +38,8 @@ pub(crate) async fn access(
         return text(StatusCode::NOT_FOUND, "not in the room: join first");
     };
     let reached = reached(&headers, &uri);
-    let Some(access) = shared.media.relay_access(member.peer, reached) else {
+    let media = &shared.media;
+    let Some(access) = media.relay_access(member.peer, reached, FarEnd::Members) else {
         return text(StatusCode::NOT_FOUND, "nothing is relayed here");
     };
     let answer = json!({
@@ -47,6 +49,7 @@ pub(crate) async fn access(
             "credential": access.password,
         }],
         "ttl_s": access.ttl.as_secs(),
+        "media_udp_port": media.local_port(),
     });
     let headers = [
         (CONTENT_TYPE, "application/json"),
@@ -55,23 +58,19 @@ pub(crate) async fn access(
     (StatusCode::OK, headers, answer.to_string()).into_response()
 }
 
-/// As SDKs are told when they join: of the ways that go by TCP. A browser hands all that comes over UDP from its relay's address and
-/// port to its relay client, and from where it asks for its own address to nobody else, and ours are those of our media: told of them,
-/// it loses the straight way, and what it would gain leads to the same port. Who connects to others asks for all ways (`GET /turn`, the doors of meshes).
+/// As SDKs are told when they join.
 pub(super) fn ice_servers(
     shared: &Shared,
     peer: PeerId,
     reached: Option<IpAddr>,
 ) -> Vec<IceServer> {
-    let access = shared.media.relay_access(peer, reached);
-    let server = access.and_then(|access| {
-        let mut urls = access.urls;
-        urls.retain(|url| url.ends_with("?transport=tcp"));
-        (!urls.is_empty()).then_some(IceServer {
-            urls,
-            username: access.username,
-            credential: access.password,
-        })
+    let media = &shared.media;
+    let access = media.relay_access(peer, reached, FarEnd::Server);
+    let told = access.filter(|access| !access.urls.is_empty());
+    let server = told.map(|access| IceServer {
+        urls: access.urls,
+        username: access.username,
+        credential: access.password,
     });
     server.into_iter().collect()
 }

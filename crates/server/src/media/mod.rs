@@ -30,7 +30,7 @@ use madang_sfu::{Counters, Sfu};
 use madang_turn::Flow;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::Interfaces;
+use crate::config::{Interfaces, TurnUdp};
 
 pub use addresses::CANDIDATES_MAX;
 pub(crate) use addresses::{Addresses, Plan, Present, is_bridge, is_public, present};
@@ -38,7 +38,7 @@ pub use counters::PathCounters;
 pub use port::{
     EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
 };
-pub use relays::{RelayAccess, RelayConfig};
+pub use relays::{FarEnd, RelayAccess, RelayConfig};
 pub(crate) use stream::{StreamInput, StreamOutput, StreamPort};
 
 use demux::{Demux, ROUTES_MAX};
@@ -74,6 +74,8 @@ pub struct MediaConfig {
     pub core: madang_sfu::Config,
     /// None: STUN, and nothing is relayed.
     pub relay: Option<RelayConfig>,
+    /// A UDP port for STUN and TURN beside that of media.
+    pub relay_udp: TurnUdp,
 }
 
 impl Default for MediaConfig {
@@ -87,6 +89,7 @@ impl Default for MediaConfig {
             interfaces: Interfaces::default(),
             core: madang_sfu::Config::new(ShardId(0), Vec::new()),
             relay: None,
+            relay_udp: TurnUdp::Off,
         }
     }
 }
@@ -103,6 +106,15 @@ pub enum MediaError {
         "cannot listen at UDP {address}: {source}. Choose another port (--udp-port) or address (--bind)"
     )]
     Bind {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error(
+        "turn.udp_port: cannot listen at UDP {address}: {source}. Stop what uses it (`ss -ulpn 'sport = :{port}'` shows it), choose \
+         another port, or say \"off\": then STUN and TURN are at the media port alone",
+        port = address.port()
+    )]
+    RelayPort {
         address: SocketAddr,
         source: io::Error,
     },
@@ -138,6 +150,7 @@ struct Inner {
     found: Vec<IpAddr>,
     relays: Arc<Relays>,
     port: u16,
+    relay_port: Option<u16>,
     shards: Vec<ShardHandle>,
     /// Streams go to one shard after the other.
     streams: AtomicUsize,
@@ -176,20 +189,27 @@ impl Media {
         if addresses.candidates().is_empty() {
             return Err(MediaError::NoAddress);
         }
-        let relays = relays(&config, &addresses)?;
+        let apart = relay_port(config.relay_udp, &bound.ips, config.shards)?;
+        let relay_port = apart.as_ref().map(|apart| apart.port);
+        let relays = relays(&config, &addresses, relay_port)?;
         let addresses = Arc::new(addresses);
         let mut media = Inner {
             addresses: Arc::clone(&addresses),
             found,
             relays: Arc::clone(&relays),
             port: bound.port,
+            relay_port,
             shards: Vec::new(),
             streams: AtomicUsize::new(0),
             threads: Mutex::default(),
         };
         let rings = ring::mesh(config.shards, RING_PARCELS_MAX);
         let mut threads = Vec::new();
-        for (id, (sockets, rings)) in (0..).map(ShardId).zip(bound.shards.into_iter().zip(rings)) {
+        let mut apart = apart.into_iter().flat_map(|apart| apart.shards);
+        for (id, (mut sockets, rings)) in
+            (0..).map(ShardId).zip(bound.shards.into_iter().zip(rings))
+        {
+            sockets.extend(apart.next().unwrap_or_default());
             let (handle, thread) = start_shard(
                 id,
                 &config,
@@ -203,6 +223,9 @@ impl Media {
         }
         media.threads = Mutex::new(threads);
         log_addresses(&addresses, bound.port, config.shards);
+        if let Some(port) = relay_port {
+            tracing::info!(port, "STUN and TURN have a UDP port of their own");
+        }
         if bound.receive_buffer_bytes < udp::SOCKET_BUFFER_BYTES {
             tracing::info!(
                 bytes = bound.receive_buffer_bytes,
@@ -215,6 +238,11 @@ impl Media {
 
     pub fn local_port(&self) -> u16 {
         self.0.port
+    }
+
+    /// Of STUN and TURN alone. None: they are at the media port.
+    pub fn relay_port(&self) -> Option<u16> {
+        self.0.relay_port
     }
 
     /// What clients are told, the likeliest first.
@@ -244,8 +272,13 @@ impl Media {
 
     /// What this peer needs to have its media relayed; `reached`: the address of ours that it knows to work. None: nothing is
     /// relayed, or its stay is over.
-    pub fn relay_access(&self, peer: PeerId, reached: Option<IpAddr>) -> Option<RelayAccess> {
-        self.0.relays.issue(shard::now().wall, peer, reached)
+    pub fn relay_access(
+        &self,
+        peer: PeerId,
+        reached: Option<IpAddr>,
+        far: FarEnd,
+    ) -> Option<RelayAccess> {
+        self.0.relays.issue(shard::now().wall, peer, reached, far)
     }
 
     /// A client of the relay came by TCP or TLS.
@@ -349,11 +382,48 @@ fn log_addresses(addresses: &Addresses, port: u16, shards: u8) {
     }
 }
 
-fn relays(config: &MediaConfig, addresses: &Addresses) -> Result<Arc<Relays>, MediaError> {
+/// A port that was asked for must be had.
+fn relay_port(
+    wanted: TurnUdp,
+    ips: &[IpAddr],
+    shards: u8,
+) -> Result<Option<udp::Bound>, MediaError> {
+    let Some(port) = wanted.port() else {
+        return Ok(None);
+    };
+    let error = match udp::bind(port, ips, shards) {
+        Ok(bound) => return Ok(Some(bound)),
+        Err(error) => error,
+    };
+    if wanted == TurnUdp::IfFree {
+        tracing::info!(
+            port,
+            "STUN and TURN have no UDP port of their own, as another program has this one: clients are told that of media. turn.udp_port chooses another"
+        );
+        return Ok(None);
+    }
+    let (address, source) = match error {
+        MediaError::PortInUse { address, .. } => (address, io::ErrorKind::AddrInUse.into()),
+        MediaError::Bind { address, source } => (address, source),
+        other @ (MediaError::NotOurs { .. }
+        | MediaError::RelayPort { .. }
+        | MediaError::NoAddress
+        | MediaError::Shards(_)
+        | MediaError::Entropy(_)
+        | MediaError::System { .. }) => return Err(other),
+    };
+    Err(MediaError::RelayPort { address, source })
+}
+
+fn relays(
+    config: &MediaConfig,
+    addresses: &Addresses,
+    udp_port: Option<u16>,
+) -> Result<Arc<Relays>, MediaError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(MediaError::Entropy)?;
     let relay = config.relay.clone();
-    Ok(Relays::new(relay, secret, addresses.candidates()))
+    Ok(Relays::new(relay, secret, addresses.candidates(), udp_port))
 }
 
 async fn start_shard(

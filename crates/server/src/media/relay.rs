@@ -85,6 +85,11 @@ impl Relay {
         }
     }
 
+    /// Where nothing else is spoken.
+    pub(super) fn has_port(&self, port: u16) -> bool {
+        self.relays.udp_port() == Some(port)
+    }
+
     /// STUN and TURN, one message or datagram. Some: it is for our own core, after all.
     pub(super) fn receive<'a>(
         &mut self,
@@ -254,13 +259,12 @@ impl Pieces {
     }
 }
 
-/// Of a datagram at the media port.
+/// Of a datagram at one of our ports.
 pub(super) fn flow_of(arrived: &Arrived<'_>) -> Flow {
     Flow {
         transport: Transport::Udp,
         client: arrived.remote,
-        // There is one port.
-        local: SocketAddr::new(arrived.destination, 0),
+        local: SocketAddr::new(arrived.destination, arrived.port),
     }
 }
 

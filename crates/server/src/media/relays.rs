@@ -60,6 +60,15 @@ impl RelayConfig {
     }
 }
 
+/// Whom a client connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FarEnd {
+    /// Our media port. A browser hands all that comes from the address and port of its relay to its relay client: told of a relay
+    /// there, it loses the straight way.
+    Server,
+    Members,
+}
+
 /// What a client needs to have something relayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayAccess {
@@ -76,6 +85,8 @@ pub(super) struct Relays {
     nonce_secret: [u8; 32],
     /// Where our own media is reached.
     candidates: Vec<SocketAddr>,
+    /// Of STUN and TURN alone.
+    udp_port: Option<u16>,
     /// By port of the relayed addresses: whose room it is in; 0: nobody's.
     rooms: Box<[AtomicU64]>,
     state: Mutex<State>,
@@ -108,15 +119,21 @@ impl Relays {
         config: Option<RelayConfig>,
         nonce_secret: [u8; 32],
         candidates: &[SocketAddr],
+        udp_port: Option<u16>,
     ) -> Arc<Self> {
         Arc::new(Self {
             mint: Mint::new(config.as_ref().map_or(&[], |config| &config.secret)),
             config,
             nonce_secret,
             candidates: candidates.to_vec(),
+            udp_port,
             rooms: (0..PORTS).map(|_| AtomicU64::new(0)).collect(),
             state: Mutex::default(),
         })
+    }
+
+    pub(super) fn udp_port(&self) -> Option<u16> {
+        self.udp_port
     }
 
     /// For one shard's server.
@@ -166,6 +183,7 @@ impl Relays {
         wall: Duration,
         peer: PeerId,
         reached: Option<IpAddr>,
+        far: FarEnd,
     ) -> Option<RelayAccess> {
         let config = self.config.as_ref()?;
         let ttl = config.credentials_ttl;
@@ -184,7 +202,7 @@ impl Relays {
             state.names.remove(&oldest);
         }
         Some(RelayAccess {
-            urls: ways::urls(config, &self.candidates, reached),
+            urls: ways::urls(config, &self.candidates, self.udp_port, reached, far),
             username: minted.username,
             password: minted.password,
             ttl,

@@ -214,7 +214,11 @@ impl Shard {
         for arrived in self.inbox.datagrams() {
             counters.received += 1;
             counters.received_bytes += count(arrived.bytes.len());
-            let mut owner = self.demux.whose(arrived.remote, arrived.bytes);
+            let mut owner = if self.relay.has_port(arrived.port) {
+                Err(Unowned::Turn)
+            } else {
+                self.demux.whose(arrived.remote, arrived.bytes)
+            };
             let mut unwrapped = None;
             if owner == Err(Unowned::Turn) {
                 let wire = &mut Wire {

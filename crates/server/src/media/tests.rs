@@ -8,6 +8,7 @@ use super::testing::stun_request;
 use super::{
     EVENTS_PENDING_MAX, Media, MediaConfig, MediaError, PathCounters, REQUESTS_PENDING_MAX,
 };
+use crate::config::TurnUdp;
 use crate::stun::{self, Transaction};
 
 const SETTLE_MAX: Duration = Duration::from_secs(10);
@@ -93,6 +94,75 @@ async fn a_taken_port_is_named_with_what_to_do_also_when_shards_share_it() {
             "{text}"
         );
         media.stop().await;
+    }
+}
+
+fn beside(relay_udp: TurnUdp, shards: u8) -> MediaConfig {
+    MediaConfig {
+        relay_udp,
+        ..config(shards)
+    }
+}
+
+#[tokio::test]
+async fn stun_and_turn_answer_at_a_port_of_their_own_and_hear_nothing_else_there() {
+    for shards in [1, 4] {
+        let media = Media::start(beside(TurnUdp::At(0), shards))
+            .await
+            .expect("free ports");
+        let port = media.relay_port().expect("its own");
+        assert_ne!(port, media.local_port());
+        let client = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+        client.set_read_timeout(Some(SETTLE_MAX)).expect("set");
+        let own = client.local_addr().expect("bound");
+        let mut answer = [0; 100];
+        for at in [port, media.local_port()] {
+            let transaction = Transaction::random().expect("random");
+            let request = stun::request(transaction);
+            client.send_to(&request, ("127.0.0.1", at)).expect("sent");
+            let (bytes, from) = client.recv_from(&mut answer).expect("an answer");
+            assert_eq!(from.port(), at, "from where it was asked");
+            assert_eq!(stun::mapped(&answer[..bytes], transaction), Some(own));
+        }
+        // A check of a connection is for the media port, and no core sees it here.
+        let check = stun_request(ShardId(0), Slot(1));
+        client.send_to(&check, ("127.0.0.1", port)).expect("sent");
+        client
+            .send_to(&[0x80; 40], ("127.0.0.1", port))
+            .expect("sent");
+        settle(&media, |path| path.received, 4).await;
+        let counters = media.counters().await;
+        assert!(
+            counters
+                .iter()
+                .all(|(_, core, _)| *core == Default::default())
+        );
+        media.stop().await;
+        UdpSocket::bind(("127.0.0.1", port)).expect("free again");
+    }
+}
+
+#[tokio::test]
+async fn the_usual_port_is_done_without_and_one_that_was_asked_for_is_not() {
+    // Not for us alone: nobody else takes it between.
+    let other = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
+    let taken = other.local_addr().expect("bound").port();
+    for shards in [1, 2] {
+        let refused = Media::start(beside(TurnUdp::At(taken), shards)).await;
+        let text = refused.expect_err("taken").to_string();
+        for part in ["turn.udp_port", &taken.to_string(), "ss -ulpn", "off"] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        let first = Media::start(beside(TurnUdp::IfFree, shards))
+            .await
+            .expect("with it or without");
+        let second = Media::start(beside(TurnUdp::IfFree, shards))
+            .await
+            .expect("without");
+        let both = [first.relay_port(), second.relay_port()];
+        assert!(both.contains(&None), "never both: {both:?}");
+        first.stop().await;
+        second.stop().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The sockets of the media port.
+//! The sockets of the media port, and of that of STUN and TURN.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
@@ -75,8 +75,17 @@ fn try_bind(port: u16, ips: &[IpAddr], shards: u8) -> Result<Bound, MediaError> 
                 .collect(),
         );
     } else if cfg!(target_os = "linux") {
-        drop(claimed);
-        for _ in 0..shards {
+        // Shared from now on, with those that say so as well. Never free in between: another server would take it then.
+        for (ip, socket) in &claimed {
+            share_port(socket).map_err(|error| refused(*ip, port, error))?;
+        }
+        all.push(
+            claimed
+                .into_iter()
+                .map(|(_, socket)| socket.into())
+                .collect(),
+        );
+        for _ in 1..shards {
             let own: Result<Vec<std::net::UdpSocket>, MediaError> = ips
                 .iter()
                 .map(|ip| {
@@ -226,6 +235,7 @@ struct MediaSocket {
     io: UdpSocket,
     state: UdpSocketState,
     ip: IpAddr,
+    port: u16,
     /// Waiting for room in the socket's buffer.
     queue: VecDeque<Waiting>,
 }
@@ -243,7 +253,7 @@ impl Sockets {
     pub(super) fn new(sockets: Vec<std::net::UdpSocket>, receives: bool) -> io::Result<Self> {
         let mut all = Vec::new();
         for socket in sockets {
-            let ip = socket.local_addr()?.ip();
+            let address = socket.local_addr()?;
             let io = UdpSocket::from_std(socket)?;
             let state = UdpSocketState::new((&io).into())?;
             tracing::debug!(
@@ -256,7 +266,8 @@ impl Sockets {
             all.push(MediaSocket {
                 io,
                 state,
-                ip,
+                ip: address.ip(),
+                port: address.port(),
                 queue: VecDeque::new(),
             });
         }
@@ -274,6 +285,7 @@ impl Sockets {
             return Ok(false);
         };
         inbox.fallback_destination = socket.ip;
+        inbox.port = socket.port;
         let mut slices = inbox.bytes.chunks_mut(RECEIVE_BUFFER_BYTES);
         let mut buffers: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
             std::array::from_fn(|_| IoSliceMut::new(slices.next().unwrap_or_default()));
@@ -353,14 +365,14 @@ impl Sockets {
     }
 
     fn socket_for(&mut self, group: &Group<'_>) -> Option<&mut MediaSocket> {
-        let local = group.local.ip();
-        let bound_to_it = self.all.iter().position(|socket| socket.ip == local);
-        let index = bound_to_it.or_else(|| {
-            let is_ipv4 = group.remote.is_ipv4();
-            self.all
-                .iter()
-                .position(|socket| socket.ip.is_ipv4() == is_ipv4)
-        })?;
+        let (local, port) = (group.local.ip(), group.local.port());
+        let first = |fits: &dyn Fn(&MediaSocket) -> bool| {
+            let mut of_port = self.all.iter();
+            of_port.position(|socket| socket.port == port && fits(socket))
+        };
+        let is_ipv4 = group.remote.is_ipv4();
+        let index = first(&|socket| socket.ip == local)
+            .or_else(|| first(&|socket| socket.ip.is_ipv4() == is_ipv4))?;
         self.all.get_mut(index)
     }
 
@@ -449,6 +461,7 @@ pub(super) struct Inbox {
     metas: [RecvMeta; RECEIVE_BUFFERS],
     filled: usize,
     fallback_destination: IpAddr,
+    port: u16,
 }
 
 impl std::fmt::Debug for Inbox {
@@ -463,6 +476,8 @@ impl std::fmt::Debug for Inbox {
 pub(super) struct Arrived<'a> {
     pub(super) remote: SocketAddr,
     pub(super) destination: IpAddr,
+    /// Of ours that it came to.
+    pub(super) port: u16,
     pub(super) bytes: &'a [u8],
 }
 
@@ -473,6 +488,7 @@ impl Inbox {
             metas: [RecvMeta::default(); RECEIVE_BUFFERS],
             filled: 0,
             fallback_destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 0,
         }
     }
 
@@ -484,6 +500,7 @@ impl Inbox {
             run.chunks(meta.stride.max(1)).map(|bytes| Arrived {
                 remote: meta.addr,
                 destination: meta.dst_ip.unwrap_or(self.fallback_destination),
+                port: self.port,
                 bytes,
             })
         })

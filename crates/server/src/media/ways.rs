@@ -2,13 +2,15 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::relays::RelayConfig;
+use super::relays::{FarEnd, RelayConfig};
 
-/// `reached`: the address of ours that the client knows to work.
+/// `apart`: the port of STUN and TURN beside that of media. `reached`: the address of ours that the client knows to work.
 pub(super) fn urls(
     config: &RelayConfig,
     candidates: &[SocketAddr],
+    apart: Option<u16>,
     reached: Option<IpAddr>,
+    far: FarEnd,
 ) -> Vec<String> {
     let best = best(candidates, reached);
     let named = config.host.as_ref().map(|host| vec![bracketed(host)]);
@@ -30,22 +32,29 @@ pub(super) fn urls(
     };
     let named_or = |at: &[SocketAddr]| named.clone().unwrap_or_else(|| hosts(at));
     let certified = config.tls_host.as_ref().map(|host| vec![bracketed(host)]);
+    let at_apart = |port| {
+        let at = candidates.iter().map(SocketAddr::ip);
+        at.map(|ip| SocketAddr::new(ip, port)).collect()
+    };
+    let udp: Vec<SocketAddr> = match (apart, far) {
+        (Some(port), _) => at_apart(port),
+        (None, FarEnd::Members) => candidates.to_vec(),
+        (None, FarEnd::Server) => Vec::new(),
+    };
     // Browsers ask a relay over UDP for their address, too. Others ask nobody but who is named for it.
-    let mut all = asked(candidates, named_or(candidates));
-    all.extend(told("turn", "udp", candidates, named_or(candidates)));
+    let relays = told("turn", "udp", &udp, named_or(&udp));
+    let mut all: Vec<String> = relays.iter().filter_map(|url| stun(url)).collect();
+    all.extend(relays);
     all.extend(told("turn", "tcp", &config.tcp, named_or(&config.tcp)));
     let by_tls = certified.unwrap_or_else(|| named_or(&config.tls));
     all.extend(told("turns", "tcp", &config.tls, by_tls));
     all
 }
 
-fn asked(at: &[SocketAddr], hosts: Vec<String>) -> Vec<String> {
-    let port = at.first().map(SocketAddr::port);
-    let urls = hosts.into_iter().filter_map(|host| {
-        let port = port?;
-        Some(format!("stun:{host}:{port}"))
-    });
-    urls.collect()
+/// The same place, as a server that tells by which address one is seen.
+fn stun(relay: &str) -> Option<String> {
+    let place = relay.strip_prefix("turn:")?.split('?').next()?;
+    Some(format!("stun:{place}"))
 }
 
 /// The best of each family: the one that was reached, else the first.

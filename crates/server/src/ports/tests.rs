@@ -18,7 +18,10 @@ const PUBLIC: &str = "[keys]\nyard = 'at least 32 random characters, no less'\n"
 #[test]
 fn nothing_has_to_be_open_for_this_machine_alone() {
     let config = config("");
-    assert_eq!(numbers(&config), ["7880/tcp", "7882/udp", "7882/tcp"]);
+    assert_eq!(
+        numbers(&config),
+        ["7880/tcp", "7882/udp", "3478/udp", "7882/tcp"]
+    );
     let text = ports_text(&config, Language::En);
     assert!(
         text.contains("Nothing has to be opened") && !text.contains("ufw"),
@@ -33,8 +36,8 @@ fn every_port_that_is_opened_is_named_with_its_reason() {
                 [compat]\nopen = true\n[compat.spider]\nport = 9000\n";
     let config = config(&format!("port = 1234\nudp_port = 5678\n{PUBLIC}{more}"));
     let all = [
-        "1234/tcp", "5678/udp", "5678/tcp", "443/tcp", "80/tcp", "9000/tcp", "8443/tcp",
-        "8888/tcp", "3030/tcp", "8080/tcp",
+        "1234/tcp", "5678/udp", "3478/udp", "5678/tcp", "443/tcp", "80/tcp", "9000/tcp",
+        "8443/tcp", "8888/tcp", "3030/tcp", "8080/tcp",
     ];
     assert_eq!(numbers(&config), all);
     for language in [Language::En, Language::Ko] {
@@ -51,7 +54,7 @@ fn every_port_that_is_opened_is_named_with_its_reason() {
     assert_eq!(ports.len(), all.len());
     assert_eq!(ports[1]["port"], 5678);
     assert_eq!(ports[1]["from"], "everyone");
-    assert_eq!(ports[5]["setting"], "compat.spider.port");
+    assert_eq!(ports[6]["setting"], "compat.spider.port");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use livekit_protocol::signal_response::Message as Said;
-use madang_server::Config;
+use madang_server::{Config, TurnUdp};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -160,7 +160,7 @@ async fn members_are_told_when_they_join_and_when_they_come_back() {
         let [told] = &joined.ice_servers[..] else {
             panic!("{:?}", joined.ice_servers);
         };
-        // Not the one by UDP: it would take the place of the straight way.
+        // Not the one by UDP at the port of media: it would take the place of the straight way.
         let port = tcp(&server).port();
         assert_eq!(told.urls, [format!("turn:127.0.0.1:{port}?transport=tcp")]);
         let (expires, whose) = told.username.split_once(':').expect("two parts");
@@ -194,6 +194,14 @@ async fn a_member_may_ask_by_the_token_it_joined_with() {
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     let told = answer.json();
     assert_eq!(told["ttl_s"], json!(3_600));
+    let (udp, tcp) = (server.app.udp_port(), tcp(&server).port());
+    assert_eq!(told["media_udp_port"], json!(udp));
+    let urls = json!([
+        format!("stun:127.0.0.1:{udp}"),
+        format!("turn:127.0.0.1:{udp}?transport=udp"),
+        format!("turn:127.0.0.1:{tcp}?transport=tcp"),
+    ]);
+    assert_eq!(told["iceServers"][0]["urls"], urls);
     let server_of = |told: &Value, key: &str| told["iceServers"][0][key].clone();
     let name = server_of(&told, "username");
     assert!(name.as_str().expect("text").ends_with(&sid));
@@ -216,6 +224,22 @@ async fn a_member_may_ask_by_the_token_it_joined_with() {
     }
     let path = format!("/turn?access_token={kim}");
     assert_eq!(server.ask("POST", &path, &[], b"").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_port_of_its_own_is_told_to_everybody() {
+    let server = Server::with(|config| config.turn.udp = TurnUdp::At(0)).await;
+    let own = server.app.turn_udp_port().expect("its own");
+    let tcp = tcp(&server).port();
+    let urls = [
+        format!("stun:127.0.0.1:{own}"),
+        format!("turn:127.0.0.1:{own}?transport=udp"),
+        format!("turn:127.0.0.1:{tcp}?transport=tcp"),
+    ];
+    let mut member = server.join("yard", "kim").await;
+    assert_eq!(member.joined().await.ice_servers[0].urls, urls);
+    let told = ask(&server, &token("yard", "kim")).await.json();
+    assert_eq!(told["iceServers"][0]["urls"], json!(urls));
 }
 
 #[tokio::test]

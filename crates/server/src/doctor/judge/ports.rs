@@ -80,6 +80,7 @@ fn one(PortSeen { port, state }: &PortSeen, runs: bool) -> Finding {
                 format!("실행 중인 madang 서버가 쓰고 있습니다 ({})", id(owner)),
             ),
         ),
+        PortState::Held(owner) if port.is_dispensable => done_without(&about, port, owner.as_ref()),
         PortState::Held(owner) => taken(&about, port, owner.as_ref()),
         PortState::Forbidden => about.fault(
             "port_forbidden",
@@ -101,6 +102,23 @@ fn one(PortSeen { port, state }: &PortSeen, runs: bool) -> Finding {
             ),
         ),
     }
+}
+
+/// The server starts all the same.
+fn done_without(about: &About, port: &OpenPort, owner: Option<&Owner>) -> Finding {
+    let program = owner.map_or("?", |owner| &owner.program);
+    let setting = port.setting;
+    about.warning(
+        "port_done_without",
+        Words::new(
+            format!("taken by another program ({program}): the server does without, and tells clients to use the port of media for STUN and TURN"),
+            format!("다른 프로그램({program})이 쓰고 있습니다. 서버는 이 포트 없이 시작해 STUN, TURN에 미디어 포트를 쓰라고 알립니다"),
+        ),
+        Words::new(
+            format!("stop it, or choose another port: {setting}; \"off\" if none is wanted"),
+            format!("그 프로그램을 끄거나 다른 포트를 쓰세요: {setting}. 필요 없으면 \"off\""),
+        ),
+    )
 }
 
 fn taken(about: &About, port: &OpenPort, owner: Option<&Owner>) -> Finding {

@@ -54,6 +54,7 @@ fn seen(port: u16, protocol: Protocol, state: PortState) -> PortSeen {
                 "udp_port"
             },
             is_media: protocol == Protocol::Udp,
+            is_dispensable: false,
             why: nothing.clone(),
             if_closed: nothing,
         },
@@ -96,6 +97,15 @@ fn whose_the_ports_are() {
     assert!(
         ports(&[any]).is_empty(),
         "any free port is no port to look at"
+    );
+    let mut usual = seen(3478, Protocol::Udp, held("turnserver", false));
+    usual.port.setting = "turn.udp_port";
+    usual.port.is_dispensable = true;
+    check(
+        &ports(&[usual])[0],
+        "port_done_without",
+        Verdict::Warning,
+        &["turnserver", "turn.udp_port"],
     );
     let low = seen(443, Protocol::Tcp, PortState::Forbidden);
     check(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use madang_sfu::api::{PeerId, RoomId, ShardId};
 use madang_turn::{Families, Now, PeerClass, Principal, Refused, User, special, user_hash};
 
-use super::{ForShard, RELAY_IPV4, RELAY_IPV6, RelayConfig, Relays, is_relayed};
+use super::{FarEnd, ForShard, RELAY_IPV4, RELAY_IPV6, RelayConfig, Relays, is_relayed};
 
 const WALL: Duration = Duration::from_secs(1_800_000_000);
 const ONE: PeerId = PeerId(1);
@@ -22,7 +22,7 @@ fn relays(candidates: &[&str]) -> Arc<Relays> {
 
 fn relays_of(config: RelayConfig, candidates: &[&str]) -> Arc<Relays> {
     let candidates: Vec<SocketAddr> = candidates.iter().map(|text| address(text)).collect();
-    Relays::new(Some(config), [1; 32], &candidates)
+    Relays::new(Some(config), [1; 32], &candidates, None)
 }
 
 fn who(peer: PeerId) -> Principal {
@@ -40,9 +40,15 @@ fn account(relays: &Relays, wall: Duration, user: User<'_>) -> Option<(String, P
 #[test]
 fn credentials_are_good_from_the_join_to_the_end_of_the_stay_or_their_own() {
     let relays = relays(&[PUBLIC]);
-    assert_eq!(relays.issue(WALL, ONE, None), None, "no session");
+    assert_eq!(
+        relays.issue(WALL, ONE, None, FarEnd::Members),
+        None,
+        "no session"
+    );
     relays.attach(ONE);
-    let access = relays.issue(WALL, ONE, None).expect("a session");
+    let access = relays
+        .issue(WALL, ONE, None, FarEnd::Members)
+        .expect("a session");
     assert_eq!(access.ttl, Duration::from_secs(3_600));
     let name = access.username.clone();
     let hash = user_hash(name.as_bytes(), b"room");
@@ -61,7 +67,7 @@ fn credentials_are_good_from_the_join_to_the_end_of_the_stay_or_their_own() {
     for user in users {
         assert!(account(&relays, WALL, user).is_none());
     }
-    assert_eq!(relays.issue(WALL, ONE, None), None);
+    assert_eq!(relays.issue(WALL, ONE, None, FarEnd::Members), None);
     let state = relays.lock();
     assert!(
         state.peers.is_empty() && state.names.is_empty(),
@@ -81,7 +87,9 @@ fn names_that_nobody_was_given_are_nobodys() {
     assert!(account(&relays, WALL, User::Hash(b"short")).is_none());
     for second in 0..100 {
         let later = WALL + Duration::from_secs(second);
-        relays.issue(later, ONE, None).expect("a session");
+        relays
+            .issue(later, ONE, None, FarEnd::Members)
+            .expect("a session");
     }
     assert!(relays.lock().names.len() <= super::HASHES_PER_PEER_MAX);
 }
@@ -215,10 +223,10 @@ fn even_where_the_server_is_private_there_is_no_way_beside_it() {
 
 #[test]
 fn switched_off_nobody_gets_anything() {
-    let relays = Relays::new(None, [1; 32], &[address(PUBLIC)]);
+    let relays = Relays::new(None, [1; 32], &[address(PUBLIC)], None);
     relays.attach(ONE);
     relays.enter(ONE, ROOM);
-    assert_eq!(relays.issue(WALL, ONE, None), None);
+    assert_eq!(relays.issue(WALL, ONE, None, FarEnd::Members), None);
     let name = format!("1800000001:{ONE}");
     assert!(account(&relays, WALL, User::Name(name.as_bytes())).is_none());
     assert_eq!(relays.open(ShardId(0), who(ONE), 2_000), Err(Refused::Gone));
@@ -232,7 +240,9 @@ fn a_shard_asks_for_itself() {
     let relays = relays(&[PUBLIC]);
     relays.attach(ONE);
     relays.enter(ONE, ROOM);
-    let access = relays.issue(WALL, ONE, None).expect("a session");
+    let access = relays
+        .issue(WALL, ONE, None, FarEnd::Members)
+        .expect("a session");
     let shard = ForShard {
         relays: Arc::clone(&relays),
         shard: ShardId(3),

@@ -11,7 +11,28 @@ fn plain() -> RelayConfig {
 
 fn told(config: &RelayConfig, candidates: &[&str], reached: Option<&str>) -> Vec<String> {
     let reached = reached.map(|text| text.parse().expect("an address"));
-    urls(config, &addresses(candidates), reached)
+    let candidates = addresses(candidates);
+    urls(config, &candidates, None, reached, FarEnd::Members)
+}
+
+#[test]
+fn who_connects_to_us_is_told_of_no_relay_at_our_media_port() {
+    let config = RelayConfig {
+        tcp: addresses(&["0.0.0.0:7882"]),
+        ..plain()
+    };
+    let candidates = addresses(&["203.0.113.5:7882"]);
+    let told = |apart, far| urls(&config, &candidates, apart, None, far);
+    let tcp = "turn:203.0.113.5:7882?transport=tcp";
+    assert_eq!(told(None, FarEnd::Server), [tcp]);
+    let apart = [
+        "stun:203.0.113.5:3478",
+        "turn:203.0.113.5:3478?transport=udp",
+        tcp,
+    ];
+    for far in [FarEnd::Server, FarEnd::Members] {
+        assert_eq!(told(Some(3478), far), apart);
+    }
 }
 
 #[test]
