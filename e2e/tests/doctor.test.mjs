@@ -265,7 +265,7 @@ describe('the doctor, with a public address', { skip: skipUnlessOwned() }, () =>
     assertOnly(await named('nowhere.example.test', '--tls', 'off'), 'dns_nothing');
     // One for which the server gets a certificate by itself: it has none yet, and its ports are looked at, too.
     const own = await named('proxy.example.test');
-    assert.deepEqual(own.of('ports').map(({ subject }) => subject), ['port 7880/tcp', 'port 7882/udp', 'port 7882/tcp', 'port 443/tcp', 'port 80/tcp']);
+    assert.deepEqual(own.of('ports').map(({ subject }) => subject), ['port 7880/tcp', 'port 7882/udp', 'port 3478/udp', 'port 7882/tcp', 'port 443/tcp', 'port 80/tcp']);
     assert.equal(own.of('certificate')[0].verdict, 'not_checked');
   });
 
