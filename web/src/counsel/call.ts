@@ -7,6 +7,7 @@ import { type ReadonlySignal, signal } from '@preact/signals';
 import { Peer } from '../p2p/peer';
 import { randomId } from '../p2p/seat';
 import type { Ways } from '../p2p/ways';
+import { Search, type Whose } from './search';
 import type { Role, Said, Word } from './words';
 
 export interface Sources {
@@ -14,10 +15,17 @@ export interface Sources {
   video: ReadonlySignal<MediaStreamTrack | null>;
 }
 
+/** `gathering`: nobody knows yet by which addresses. `spent`: none leads from one to the other. */
+export type Looking = 'gathering' | 'checking' | 'spent';
+
 export class Call {
   /** What comes from the other. */
   readonly stream = signal<MediaStream | null>(null);
   readonly state = signal<RTCPeerConnectionState>('new');
+  /** The expert's page: how far the looking for a way has come. Nothing before the other answered, or when there is one. */
+  readonly looking = signal<Looking | null>(null);
+  #search: Search | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #peer: Peer | null = null;
   #id = '';
   #number = 0;
@@ -61,8 +69,9 @@ export class Call {
       else if (word.type === 'answer') await this.#answered(word);
       else if (word.type === 'candidate' && word.nick === this.#id) {
         const index = Number(word.label);
+        this.#search?.found('other', word.candidate ?? '');
         await this.#peer?.candidate({ candidate: word.candidate ?? '', sdpMid: word.id, sdpMLineIndex: Number.isSafeInteger(index) ? index : 0 });
-      }
+      } else if (word.type === 'GATHERED' && word.nick === this.#id && word.label === String(this.#number)) this.#ended('other');
     });
   }
 
@@ -73,9 +82,15 @@ export class Call {
   #open(id: string): Peer {
     this.#close();
     this.#id = id;
-    const peer = new Peer(({ candidate, sdpMid, sdpMLineIndex }) => {
+    const found = ({ candidate, sdpMid, sdpMLineIndex }: RTCIceCandidate): void => {
+      this.#search?.found('own', candidate);
       this.say({ type: 'candidate', nick: id, id: sdpMid, label: String(sdpMLineIndex ?? 0), candidate });
-    }, this.#configuration());
+    };
+    const gathered = (): void => {
+      if (this.role === 'expert') this.#ended('own');
+      else this.say({ type: 'GATHERED', nick: id, label: String(this.#number) });
+    };
+    const peer = new Peer(found, this.#configuration(), gathered);
     this.#peer = peer;
     const stream = new MediaStream();
     peer.pc.ontrack = ({ track }) => {
@@ -83,7 +98,9 @@ export class Call {
       this.stream.value = stream;
     };
     peer.state.subscribe((state) => {
-      if (this.#peer === peer) this.state.value = state;
+      if (this.#peer !== peer) return;
+      if (state === 'connected') this.#look(null);
+      this.state.value = state;
     });
     return peer;
   }
@@ -95,14 +112,39 @@ export class Call {
 
   async #offer(peer: Peer, iceRestart: boolean): Promise<void> {
     if (iceRestart) peer.configure(this.#configuration());
+    this.#look(new Search(performance.now()));
     const sdp = await peer.offer({ iceRestart });
     this.say({ type: 'offer', id: this.#id, label: String(++this.#number), sdp });
+  }
+
+  #look(search: Search | null): void {
+    this.#search = search;
+    clearTimeout(this.#timer);
+    this.looking.value = null;
+  }
+
+  #ended(whose: Whose): void {
+    this.#search?.ended(whose, performance.now());
+    this.#await();
+  }
+
+  #await(): void {
+    const spentAt_ms = this.#search?.spentAt_ms;
+    if (spentAt_ms == null) return;
+    this.looking.value = 'checking';
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      // It looked for another way while there was one.
+      if (this.state.peek() === 'connected') this.#look(null);
+      else this.looking.value = 'spent';
+    }, spentAt_ms - performance.now());
   }
 
   async #offered({ id, label, sdp }: Word): Promise<void> {
     if (this.role !== 'member' || !sdp || !id) return;
     const isNew = this.#peer === null || id !== this.#id;
     const peer = this.#peer && !isNew ? this.#peer : this.#open(id);
+    this.#number = Number(label);
     if (!isNew) peer.configure(this.#configuration());
     const answer = await peer.answer(sdp, () => {
       for (const transceiver of peer.pc.getTransceivers()) {
@@ -117,10 +159,15 @@ export class Call {
   async #answered({ id, label, sdp }: Word): Promise<void> {
     const peer = this.#peer;
     const isAwaited = peer && id === this.#id && label === String(this.#number) && peer.pc.signalingState === 'have-local-offer';
-    if (isAwaited && sdp) await peer.accept('answer', sdp);
+    if (!isAwaited || !sdp) return;
+    this.#search?.answered(performance.now());
+    if (this.#search) this.looking.value = 'gathering';
+    this.#await();
+    await peer.accept('answer', sdp);
   }
 
   #close(): void {
+    this.#look(null);
     this.#peer?.close();
     this.#peer = null;
     this.#id = '';

@@ -21,6 +21,19 @@ it('what never connects goes by way of the server after one more try', () => {
   expect(climb(begun(), 0, 3, 'failed', true)).toEqual(['1 restart', '2 server']);
 });
 
+it('what was tried as a whole goes by way of the server at once', () => {
+  expect(climb(begun(), 0, 3, 'spent', true)).toEqual(['0 server']);
+  expect(climb(begun(), 0, 12, 'spent', false)).toEqual(['1 restart', '2 anew', '10 anew']);
+  const ladder = begun();
+  climb(ladder, 0, 4, 'well', true);
+  expect(climb(ladder, 5, 7, 'spent', true)).toEqual(['5 restart', '6 anew', '7 server']);
+});
+
+it('as long as addresses are being gathered nothing is begun anew', () => {
+  expect(climb(begun(), 0, 9, 'gathering', true)).toEqual(['6 server']);
+  expect(climb(begun(), 0, 13, 'gathering', false)).toEqual(['12 restart']);
+});
+
 it('what was well once is worth another connection first', () => {
   const ladder = begun();
   expect(climb(ladder, 1, 20, 'well', true)).toEqual([]);

@@ -5,11 +5,17 @@
  * the server.
  */
 export type Step = 'restart' | 'anew' | 'server';
-/** `trying`: nothing comes through. `failed`: and nothing will. */
-export type Standing = 'well' | 'trying' | 'failed';
+/**
+ * `trying`: nothing comes through. `gathering`: and it is not known yet what might, with a slow name service not for long. `spent`: everything that
+ * might was tried. `failed`: the browser gave up.
+ */
+export type Standing = 'well' | 'trying' | 'gathering' | 'spent' | 'failed';
 
 /** So long a way may take to be found, also over a far relay. */
 const TRY_MS = 4_000;
+/** Whoever looks for another way meanwhile begins from the start, and loses what was about to be found. */
+const GATHER_MS = 6_000;
+const GATHER_MS_ALONE = 12_000;
 const FAILED_MS = 1_000;
 /** Where there is nothing left to climb. */
 const AGAIN_MS = 8_000;
@@ -39,14 +45,20 @@ export class Ladder {
       return null;
     }
     this.#wellSince_ms = null;
-    // What never was a way does not become one by another connection.
-    const steps: readonly Step[] = this.#wasWell ? ['restart', 'anew'] : ['restart'];
+    // What never was a way does not become one by another connection, and what was tried as a whole not by another try.
+    const isFirst = !this.#wasWell && hasServer && (standing === 'spent' || standing === 'gathering');
+    const steps: readonly Step[] = this.#wasWell ? ['restart', 'anew'] : isFirst ? [] : ['restart'];
     const step = steps[this.#climbed] ?? (hasServer ? 'server' : 'anew');
     const isAgain = this.#climbed > steps.length;
-    const pause_ms = isAgain ? AGAIN_MS : standing === 'failed' ? FAILED_MS : TRY_MS;
-    if (now_ms - this.#at_ms < pause_ms) return null;
+    if (now_ms - this.#at_ms < (isAgain ? AGAIN_MS : this.#pause_ms(standing, hasServer))) return null;
     this.#at_ms = now_ms;
     this.#climbed++;
     return step;
+  }
+
+  #pause_ms(standing: Standing, hasServer: boolean): number {
+    if (standing === 'gathering') return hasServer ? GATHER_MS : GATHER_MS_ALONE;
+    if (standing === 'spent') return this.#wasWell || !hasServer ? FAILED_MS : 0;
+    return standing === 'failed' ? FAILED_MS : TRY_MS;
   }
 }

@@ -7,6 +7,9 @@ import { Call, type Sources } from './call';
 import { Ladder, type Standing } from './ladder';
 import type { Role, Said, Word } from './words';
 
+/** By then a way is found, mostly. */
+const USUALLY_MS = 700;
+
 export class Media {
   /** What the server told; nothing before it did. */
   readonly ways = signal<Ways | null>(null);
@@ -17,6 +20,7 @@ export class Media {
   readonly stream: ReadonlySignal<MediaStream | null>;
   readonly state: ReadonlySignal<RTCPeerConnectionState>;
   readonly #ladder = new Ladder();
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly role: Role,
@@ -53,6 +57,7 @@ export class Media {
   begin(): void {
     this.#ladder.begin(performance.now());
     this.call.begin();
+    this.#prepare();
   }
 
   /** Looks for another way, or asks the other to. */
@@ -64,7 +69,7 @@ export class Media {
   climb(standing: Standing): boolean {
     if (this.isByServer.value) return false;
     const isSilent = this.call.state.value === 'connected';
-    const step = this.#ladder.judge(performance.now(), standing, this.hasServer);
+    const step = this.#ladder.judge(performance.now(), this.#standing(standing), this.hasServer);
     if (step === 'restart') this.call.mend();
     // It says it is connected, and nothing comes: not that way.
     else if (step === 'anew') this.call.begin(isSilent);
@@ -72,8 +77,23 @@ export class Media {
     return step === 'server';
   }
 
+  #prepare(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.hasServer && this.call.state.value !== 'connected') void load().catch(() => undefined);
+    }, USUALLY_MS);
+  }
+
+  #standing(standing: Standing): Standing {
+    const looking = this.call.looking.value;
+    if (standing === 'well' || looking === null || looking === 'checking') return standing;
+    return looking === 'spent' || standing === 'trying' ? looking : standing;
+  }
+
   heard(word: Word): void {
-    if (!this.isByServer.value) this.call.heard(word);
+    if (this.isByServer.value) return;
+    this.call.heard(word);
+    if (word.type === 'offer') this.#prepare();
   }
 
   /** From here on, to the end of the session. False: there already, or not in this room. */
@@ -91,16 +111,16 @@ export class Media {
   }
 
   close(): void {
+    clearTimeout(this.#timer);
     this.call.drop();
     this.#server.value?.close();
     this.#server.value = null;
     this.isByServer.value = false;
   }
 
-  /** The code for it is fetched when it is needed. */
   async #enter(): Promise<void> {
     try {
-      const { ByServer } = await import('./by-server');
+      const { ByServer } = await load();
       if (!this.isByServer.value) return;
       this.#server.value = new ByServer({ role: this.role, sources: this.sources, token: () => this.ways.peek()?.token ?? null });
     } catch (error) {
@@ -109,6 +129,9 @@ export class Media {
     }
   }
 }
+
+/** Fetched when it looks as if it were needed. */
+const load = (): Promise<typeof import('./by-server')> => import('./by-server');
 
 /** Whose relay it is: `expiry:participant`, and only the first half is renewed during a stay. */
 function holderOf(ways: Ways): string {

@@ -176,7 +176,7 @@ export class Session {
         this.#judge();
       }),
       effect(() => {
-        void [this.present.value, this.media.state.value, this.#line.state.value];
+        void [this.present.value, this.media.state.value, this.call.looking.value, this.#line.state.value];
         this.#judge();
       }),
     );

@@ -14,10 +14,13 @@ export class Peer {
   constructor(
     onCandidate: (candidate: RTCIceCandidate) => void,
     configuration = PLAIN,
+    /** There will be no more, until a way is looked for again. */
+    onGathered: () => void = () => undefined,
   ) {
     this.pc = new RTCPeerConnection(whole(configuration));
     this.pc.onicecandidate = ({ candidate }) => {
-      if (!candidate || candidate.candidate === '') return;
+      if (!candidate) return onGathered();
+      if (candidate.candidate === '') return;
       // Whatever a browser makes of the policy.
       if (this.pc.getConfiguration().iceTransportPolicy === 'relay' && candidate.type !== 'relay') return;
       onCandidate(candidate);
