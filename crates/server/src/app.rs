@@ -9,11 +9,11 @@ use madang_signalling::livekit::ServerInfo;
 use tokio::time::{interval, timeout};
 
 use crate::auth::Keys;
-use crate::config::{Bind, CertificateSource, Config, TurnUdp};
+use crate::config::{Bind, CertificateSource, Config, TurnPeers, TurnUdp};
 use crate::directory::Directory;
 use crate::doors::{Compat, CompatError, Doors};
 use crate::http::{self, Files, Https, Joins, Listeners, Shared, Tasks, Unencrypted, to_https};
-use crate::media::{Media, MediaConfig, OsSeeded, RelayConfig};
+use crate::media::{Media, MediaConfig, OsSeeded, Peers, RelayConfig};
 use crate::stats::Stats;
 use crate::time::now;
 use crate::tls::{Tls, TlsError, lan_addresses};
@@ -389,6 +389,21 @@ fn relay_config(config: &Config, ports: &Ports, entropy: &mut OsSeeded) -> Relay
         allocations_per_peer_max: turn.allocations_per_peer_max,
         bytes_per_second: turn.bytes_per_second,
         replies_per_source_per_second: turn.replies_per_source_per_second,
+        peers: match turn.peers {
+            TurnPeers::Room => Peers::Room,
+            TurnPeers::Public => Peers::Public {
+                allow: turn.allow.clone(),
+                deny: turn.deny.clone(),
+            },
+            TurnPeers::Any => Peers::Any,
+        },
+        ports: turn.relay_ports.clone(),
+        users: turn
+            .users
+            .iter()
+            .map(|(name, password)| (name.clone(), password.reveal().to_owned()))
+            .collect(),
+        allocations_per_user_max: turn.allocations_per_user_max,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::config::{Bind, CertificateSource, Config, TurnUdp};
+use crate::config::{Bind, CertificateSource, Config, TurnPeers, TurnUdp};
 use crate::doors;
 use crate::language::{Language, Words};
 
@@ -14,6 +14,8 @@ pub(crate) struct OpenPort {
     pub(crate) protocol: Protocol,
     /// 0: any free one, known when the server runs.
     pub(crate) port: u16,
+    /// Of a range of which the allocations that there are have some.
+    pub(crate) last: Option<u16>,
     /// The setting that chooses it.
     pub(crate) setting: &'static str,
     /// At the addresses of media, not at those of the app.
@@ -25,6 +27,14 @@ pub(crate) struct OpenPort {
 }
 
 impl OpenPort {
+    /// As a firewall takes it, with that between the ends of a range.
+    fn number(&self, between: char) -> String {
+        match self.last {
+            Some(last) => format!("{}{between}{last}", self.port),
+            None => self.port.to_string(),
+        }
+    }
+
     /// Where it listens.
     pub(crate) fn bind(&self, config: &Config) -> Bind {
         if self.is_media {
@@ -85,6 +95,7 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
         OpenPort {
             protocol: Protocol::Udp,
             port: config.udp_port,
+            last: None,
             setting: "udp_port",
             is_media: true,
             is_dispensable: false,
@@ -101,6 +112,7 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
     if config.turn.enabled {
         ports.extend(config.turn.udp.port().map(|port| of_turn_udp(config, port)));
         ports.push(of_turn(config));
+        ports.extend(of_relay(config));
     }
     ports.extend(of_tls(config));
     ports.extend(doors::compat_ports(config).map(|(program, setting, port)| {
@@ -124,6 +136,7 @@ fn of_turn_udp(config: &Config, port: u16) -> OpenPort {
     OpenPort {
         protocol: Protocol::Udp,
         port,
+        last: None,
         setting: "turn.udp_port",
         is_media: true,
         is_dispensable: config.turn.udp == TurnUdp::IfFree,
@@ -158,6 +171,30 @@ fn of_turn(config: &Config) -> OpenPort {
         is_media: true,
         ..tcp(config.turn.tcp_port, "turn.tcp_port", why, if_closed)
     }
+}
+
+/// Where peers elsewhere send to.
+fn of_relay(config: &Config) -> Option<OpenPort> {
+    if config.turn.peers == TurnPeers::Room {
+        return None;
+    }
+    let (first, last) = config.turn.relay_ports.clone().into_inner();
+    Some(OpenPort {
+        protocol: Protocol::Udp,
+        port: first,
+        last: Some(last),
+        setting: "turn.relay_ports",
+        is_media: true,
+        is_dispensable: false,
+        why: Words::new(
+            "whoever is not on this server sends to people who are relayed (turn.peers): each of them has one of these ports",
+            "이 서버 밖의 상대가 릴레이를 쓰는 사람에게 보내는 곳(turn.peers). 한 사람이 포트를 하나씩 씁니다",
+        ),
+        if_closed: Words::new(
+            "people who are relayed reach nobody but this server's rooms",
+            "릴레이를 쓰는 사람은 이 서버의 방 안에서만 통할 수 있습니다",
+        ),
+    })
 }
 
 fn of_tls(config: &Config) -> Vec<OpenPort> {
@@ -208,6 +245,7 @@ fn tcp(port: u16, setting: &'static str, why: Words, if_closed: Words) -> OpenPo
     OpenPort {
         protocol: Protocol::Tcp,
         port,
+        last: None,
         setting,
         is_media: false,
         is_dispensable: false,
@@ -230,7 +268,7 @@ pub fn ports_text(config: &Config, language: Language) -> String {
     for port in &ports {
         let number = match port.port {
             0 => pick("any", "임의").to_owned(),
-            number => number.to_string(),
+            _ => port.number('-'),
         };
         let name = format!("{number}/{}", port.protocol.name());
         line("");
@@ -259,9 +297,16 @@ pub fn ports_text(config: &Config, language: Language) -> String {
         ));
         return text;
     }
+    let is_range = ports.iter().any(|port| port.last.is_some());
+    if is_range {
+        line(pick(
+            "With turn.peers = \"room\" the range of ports would not be needed.",
+            "turn.peers = \"room\"이면 포트 범위는 필요 없습니다.",
+        ));
+    }
     line(pick(
-        "Everything else may stay closed; there is no range of ports. Behind a router, forward the ports of media (udp_port, turn.udp_port, turn.tcp_port) under the same numbers.",
-        "나머지는 모두 닫아 두어도 됩니다. 포트 범위는 필요 없습니다. 공유기 뒤라면 미디어 포트(udp_port, turn.udp_port, turn.tcp_port)를 같은 번호로 포워딩하세요.",
+        "Everything else may stay closed. Behind a router, forward the ports of media (udp_port, turn.udp_port, turn.tcp_port) under the same numbers.",
+        "나머지는 모두 닫아 두어도 됩니다. 공유기 뒤라면 미디어 포트(udp_port, turn.udp_port, turn.tcp_port)를 같은 번호로 포워딩하세요.",
     ));
     if config.tls.source == CertificateSource::None {
         line(pick(
@@ -272,7 +317,7 @@ pub fn ports_text(config: &Config, language: Language) -> String {
     let commands: Vec<String> = ports
         .iter()
         .filter(|port| port.port != 0)
-        .map(|port| format!("ufw allow {}/{}", port.port, port.protocol.name()))
+        .map(|port| format!("ufw allow {}/{}", port.number(':'), port.protocol.name()))
         .collect();
     line(&format!(
         "{} {}",
@@ -290,6 +335,7 @@ pub fn ports_json(config: &Config, language: Language) -> String {
         .map(|port| {
             json!({
                 "port": port.port,
+                "last_port": port.last.unwrap_or(port.port),
                 "protocol": port.protocol.name(),
                 "from": if who.is_this_machine { "this_machine" } else { "everyone" },
                 "listens_at": listens_at(&port.bind(config)),

@@ -7,6 +7,7 @@ mod raw;
 mod sources;
 mod tls;
 mod turn;
+mod turn_peers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ pub use interfaces::{InterfaceFilter, Interfaces, Network};
 pub use sources::{Flags, load};
 pub use tls::{Acme, AcmeChallenge, CertificateSource, Tls, TlsMode};
 pub use turn::{Turn, TurnUdp};
+pub use turn_peers::TurnPeers;
 
 pub(crate) use raw::Raw;
 
@@ -194,6 +196,7 @@ impl Config {
                 message,
             });
         }
+        let is_here_only = bind.of_media().is_loopback();
         Ok(Self {
             port: raw.port.unwrap_or(7880),
             bind,
@@ -221,7 +224,7 @@ impl Config {
                 connections_per_ip_max: limit(raw.limits.connections_per_ip_max, 2_000),
                 joins_per_ip_per_minute: limit(raw.limits.joins_per_ip_per_minute, 3_000),
             },
-            turn: Turn::resolve(raw.turn, udp_port)?,
+            turn: Turn::resolve(raw.turn, udp_port, is_here_only)?,
             log: Log {
                 level: raw.log.level.unwrap_or_else(|| "info".to_owned()),
                 format: raw.log.format.unwrap_or_default(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{AcmeChallenge, InterfaceFilter, LogFormat, Secret, TlsMode, TurnUdp};
+use super::{AcmeChallenge, InterfaceFilter, LogFormat, Secret, TlsMode, TurnPeers, TurnUdp};
 
 /// One thing that can be set.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +163,7 @@ section!(
 section!(
     Turn, "turn", {
         enabled: bool, Plain, "true", "true",
-            "TURN over UDP, on a TCP port and on the HTTPS port, for clients who may use nothing but relayed addresses. Relays to this server and within a room, nowhere else. STUN is answered in any case.";
+            "TURN over UDP, on a TCP port and on the HTTPS port, for clients who may use nothing but relayed addresses. Whom it relays to is said by `turn.peers`. STUN is answered in any case.";
         udp_port: TurnUdp, NumberOrWord, "3478 when nobody else has it, else \"off\"", "3478",
             "UDP port of STUN and TURN, at the addresses of the media port and beside it: clients are told this one. 0: any free one. \"off\": none, they are told the media port.";
         tcp_port: u16, Plain, "the number of udp_port", "7882",
@@ -184,6 +184,20 @@ section!(
             "What one allocation may relay, each way.";
         replies_per_ip_per_s: u16, Plain, "10", "10",
             "Answers to one address that has not shown credentials, in a second, so that nobody can use this server to flood others.";
+        peers: TurnPeers, Text, "\"room\"", "\"public\"",
+            "Whom a client reaches by the relay. room: this server's media and members of its room, nobody else, and no further port. public: hosts of the internet besides, by a port of `turn.relay_ports` for each allocation; never this machine, private networks or other special addresses. any: everybody, for development on one machine.";
+        allow: Vec<String>, List, "[]", "[\"10.20.0.0/16\"]",
+            "With public: private networks that may be reached all the same, such as that of cameras. Never loopback, link-local or multicast, nor addresses of this machine.";
+        deny: Vec<String>, List, "[]", "[\"198.51.100.0/24\"]",
+            "With public: networks that may not be reached though they are public. It wins over `turn.allow`.";
+        relay_ports: String, Text, "\"49152-65535\"", "\"50000-59999\"",
+            "With public or any: UDP ports of relayed addresses. Whoever is elsewhere sends there, so they must be open; behind address translation, forwarded under the same numbers.";
+        any_beyond_loopback: bool, Plain, "false", "true",
+            "Lets peers be \"any\" although others than this machine may come: they reach your private networks by it.";
+        users: BTreeMap<String, Secret>, Pairs, "none", "{ camera = \"at least 12 characters\" }",
+            "With public or any: names and passwords of programs that know nothing but a name and a password. They are in no room, and may reach each other.";
+        allocations_per_user_max: u32, Plain, "100", "100",
+            "Allocations of one of `turn.users`.";
     }
 );
 

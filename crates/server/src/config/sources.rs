@@ -114,10 +114,13 @@ fn from_variables(variables: impl Iterator<Item = (String, String)>) -> Result<R
 /// Goes the same way as a file, so that a variable means exactly what its key means.
 fn parse(key: &Key, value: &str) -> Result<Raw, String> {
     if key.kind == Kind::Pairs {
-        return Ok(Raw {
-            keys: Some(pairs(value)?),
-            ..Raw::default()
-        });
+        let pairs = Some(pairs(value)?);
+        let mut raw = Raw::default();
+        match key.section {
+            "turn" => raw.turn.users = pairs,
+            _ => raw.keys = pairs,
+        }
+        return Ok(raw);
     }
     let mut text = String::new();
     if !key.section.is_empty() {

@@ -183,6 +183,70 @@ fn what_is_relayed_has_its_limits() {
 }
 
 #[test]
+fn whom_the_relay_reaches_is_said_in_so_many_words() {
+    let plain = from_file("").expect("valid").turn;
+    assert_eq!(
+        (plain.peers, plain.relay_ports),
+        (TurnPeers::Room, 49_152..=65_535)
+    );
+    let text = "[turn]\npeers = 'public'\nallow = ['10.20.0.0/16', 'fd00:1::/32']\ndeny = ['8.8.8.8']\n\
+                relay_ports = '50000 - 50999'\nusers = { camera = 'canary-password' }";
+    let config = from_file(text).expect("valid");
+    assert_eq!(config.turn.allow.len(), 2);
+    assert_eq!(config.turn.relay_ports, 50_000..=50_999);
+    assert!(!format!("{config:?}").contains("canary"));
+    let here = "bind = ['127.0.0.1', '::1']\n[turn]\npeers = 'any'\nusers = { u = 'p' }";
+    assert!(from_file(here).is_ok(), "nobody else comes");
+    let meant = "[turn]\npeers = 'any'\nany_beyond_loopback = true";
+    assert!(from_file(meant).is_ok());
+    for (lines, said) in [
+        ("peers = 'any'", "turn.any_beyond_loopback"),
+        ("peers = 'everybody'", "unknown variant"),
+        ("allow = ['10.0.0.0/8']", "turn.peers"),
+        (
+            "peers = 'public'\nallow = ['127.0.0.0/8']",
+            "this machine itself",
+        ),
+        ("peers = 'public'\nallow = ['::1']", "this machine itself"),
+        ("peers = 'public'\nallow = ['169.254.0.0/16']", "link-local"),
+        (
+            "peers = 'public'\nallow = ['10.1.2.3/8']",
+            "10.0.0.0/8 is the network",
+        ),
+        ("peers = 'public'\nallow = ['10.0.0.0/33']", "such as"),
+        ("peers = 'public'\ndeny = ['cameras']", "turn.deny"),
+        ("relay_ports = '50000'", "turn.relay_ports"),
+        ("relay_ports = '1000-2000'", "1024 or above"),
+        ("relay_ports = '60000-50000'", "turn.relay_ports"),
+        (
+            "users = { camera = 'at least 12 characters' }",
+            "turn.peers",
+        ),
+        (
+            "peers = 'public'\nusers = { camera = 'short' }",
+            "at least 12",
+        ),
+        (
+            "peers = 'public'\nusers = { 'a:b' = 'at least 12 characters' }",
+            "no colon",
+        ),
+        (
+            "allocations_per_user_max = 0",
+            "turn.allocations_per_user_max",
+        ),
+    ] {
+        check_error(from_file(&format!("[turn]\n{lines}")), &[said]);
+    }
+    let config = from_variables(&[
+        ("MADANG_TURN_PEERS", "public"),
+        ("MADANG_TURN_USERS", "camera: at least 12 characters"),
+        ("MADANG_TURN_DENY", "8.8.8.8, 2a00::/16"),
+    ]);
+    let turn = config.expect("valid").turn;
+    assert_eq!((turn.users.len(), turn.deny.len()), (1, 2));
+}
+
+#[test]
 fn secrets_are_not_repeated() {
     let error = from_variables(&[("MADANG_KEYS", "canary-secret")]).expect_err("no colon");
     assert!(!error.to_string().contains("canary"));

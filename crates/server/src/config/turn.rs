@@ -1,12 +1,16 @@
 //! What is said of STUN and TURN, and what holds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use madang_turn::Network;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::turn_peers::{RELAY_PORTS, TurnPeers, allowed, networks, peers, port_range, users};
 use super::{ConfigError, SECRET_CHARS_MIN, Secret, positive, raw};
 
 const REALM_CHARS_MAX: usize = 64;
@@ -29,6 +33,13 @@ pub struct Turn {
     pub allocations_per_peer_max: u32,
     pub bytes_per_second: u64,
     pub replies_per_source_per_second: u16,
+    pub peers: TurnPeers,
+    pub allow: Vec<Network>,
+    pub deny: Vec<Network>,
+    /// UDP ports of relayed addresses, where peers elsewhere are let in.
+    pub relay_ports: RangeInclusive<u16>,
+    pub users: BTreeMap<String, Secret>,
+    pub allocations_per_user_max: u32,
 }
 
 /// A UDP port for STUN and TURN, beside that of media.
@@ -43,7 +54,11 @@ pub enum TurnUdp {
 }
 
 impl Turn {
-    pub(super) fn resolve(raw: raw::Turn, udp_port: u16) -> Result<Self, ConfigError> {
+    pub(super) fn resolve(
+        raw: raw::Turn,
+        udp_port: u16,
+        is_here_only: bool,
+    ) -> Result<Self, ConfigError> {
         let refused = |key, message: String| Err(ConfigError::Value { key, message });
         let is_short = |secret: &Secret| secret.reveal().len() < SECRET_CHARS_MIN;
         if raw.secret.as_ref().is_some_and(is_short) {
@@ -84,7 +99,18 @@ impl Turn {
         let of_peer = raw.allocations_per_peer_max.unwrap_or(32);
         let replies = raw.replies_per_ip_per_s.unwrap_or(10);
         positive("turn.replies_per_ip_per_s", replies.into())?;
+        let peers = peers(raw.peers, is_here_only, raw.any_beyond_loopback)?;
+        let of_user = raw.allocations_per_user_max.unwrap_or(100);
         Ok(Self {
+            peers,
+            allow: allowed(raw.allow, peers)?,
+            deny: networks("turn.deny", raw.deny.unwrap_or_default())?,
+            relay_ports: raw
+                .relay_ports
+                .as_deref()
+                .map_or(Ok(RELAY_PORTS), port_range)?,
+            users: users(raw.users.unwrap_or_default(), peers)?,
+            allocations_per_user_max: positive("turn.allocations_per_user_max", of_user)?,
             enabled: raw.enabled.unwrap_or(true),
             udp,
             tcp_port: raw.tcp_port.unwrap_or(udp_port),

@@ -56,6 +56,15 @@ counters! {
     /// The system refused to send it.
     send_failed,
     receive_failed,
+    /// By the sockets of allocations, from peers elsewhere and to them.
+    elsewhere_sockets_now,
+    elsewhere_received,
+    elsewhere_received_bytes,
+    elsewhere_sent,
+    /// System calls that `elsewhere_sent` took.
+    elsewhere_sent_groups,
+    /// The system refused to send it: nobody there, no way there, no room.
+    elsewhere_send_failed,
     /// Clients of the relay that came by TCP or TLS.
     streams_now,
     /// From them, and to them: those that were dropped afterwards, too.

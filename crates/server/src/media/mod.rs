@@ -1,13 +1,18 @@
 //! The packet path: sockets, media threads and the rings between them, around one core for each thread.
 
 mod addresses;
+mod batch;
 mod counters;
 mod demux;
+mod desk;
 mod entropy;
 mod group;
+mod inbox;
+mod peers;
 mod port;
 mod public;
 mod relay;
+mod relay_sockets;
 mod relays;
 mod ring;
 mod shard;
@@ -35,6 +40,8 @@ use crate::config::{Interfaces, TurnUdp};
 pub use addresses::CANDIDATES_MAX;
 pub(crate) use addresses::{Addresses, Plan, Present, is_bridge, is_public, present};
 pub use counters::PathCounters;
+pub use peers::Peers;
+use peers::Place;
 pub use port::{
     EVENTS_PENDING_MAX, Gone, PeerEvents, PeerPort, PeerRequests, REQUESTS_PENDING_MAX,
 };
@@ -191,7 +198,7 @@ impl Media {
         }
         let apart = relay_port(config.relay_udp, &bound.ips, config.shards)?;
         let relay_port = apart.as_ref().map(|apart| apart.port);
-        let relays = relays(&config, &addresses, relay_port)?;
+        let relays = relays(&config, &addresses, relay_port, &bound.ips)?;
         let addresses = Arc::new(addresses);
         let mut media = Inner {
             addresses: Arc::clone(&addresses),
@@ -419,11 +426,23 @@ fn relays(
     config: &MediaConfig,
     addresses: &Addresses,
     udp_port: Option<u16>,
+    bound: &[IpAddr],
 ) -> Result<Arc<Relays>, MediaError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(MediaError::Entropy)?;
     let relay = config.relay.clone();
-    Ok(Relays::new(relay, secret, addresses.candidates(), udp_port))
+    let present = present().map_err(|source| MediaError::System {
+        what: "list network interfaces",
+        source,
+    })?;
+    let own: Vec<IpAddr> = present.iter().map(|present| present.ip).collect();
+    let place = Place {
+        candidates: addresses.candidates(),
+        udp_port,
+        own: &own,
+        bound,
+    };
+    Ok(Relays::new(relay, secret, place))
 }
 
 async fn start_shard(
@@ -461,13 +480,17 @@ async fn start_shard(
                 Ok(sockets) => sockets,
                 Err(error) => return drop(started.send(Err(error))),
             };
+            let relay = match Relay::new(relays, id, shards) {
+                Ok(relay) => relay,
+                Err(error) => return drop(started.send(Err(error))),
+            };
             let shard = Shard::new(Parts {
                 id,
                 sfu: Sfu::new(shard::now(), core, entropy),
                 sockets,
                 addresses,
                 demux: Demux::new(id, shards, ROUTES_MAX),
-                relay: Relay::new(relays, id, shards),
+                relay,
                 rings,
                 commands: queue,
                 gauge,

@@ -1,8 +1,10 @@
 //! What a shard relays for its clients. A relayed client looks to the core like one at its relayed address; what goes there
 //! is wrapped, and sent on as a group like any other.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,12 +12,15 @@ use madang_sfu::api::{Now, PeerId, RoomId, ShardId, ShardSet};
 use madang_turn::{Counters, Flow, Frame, Ports, Transport, Turn, Verdict, frame};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::batch::{Batch, Gathered};
 use super::counters::PathCounters;
 use super::group::Group;
-use super::relays::{ForShard, Relays, is_relayed};
-use super::ring::Runs;
+use super::inbox::{Arrived, Inbox};
+use super::relay_sockets::Shared;
+use super::relays::{ForShard, Relays};
+use super::ring::{Runs, count};
 use super::stream::{Said, Streams};
-use super::udp::{Arrived, Sockets};
+use super::udp::Sockets;
 
 pub(super) struct Relay {
     turn: Turn,
@@ -25,8 +30,28 @@ pub(super) struct Relay {
     streams: Streams,
     /// By shard: what goes to clients of others.
     foreign: Vec<Runs>,
+    /// None: nobody elsewhere is let in.
+    elsewhere: Option<Shared>,
+    /// What clients send to others, until it leaves.
+    up: Batch<Way>,
+    /// What they get from elsewhere.
+    down: Batch<Flow>,
     /// Kept to save allocations.
     wrapped: Vec<u8>,
+}
+
+/// From a client of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By the socket of the allocation at this port.
+    Elsewhere {
+        port: u16,
+        to: SocketAddr,
+    },
+    Relay {
+        from: SocketAddr,
+        to: SocketAddr,
+    },
 }
 
 /// The way out.
@@ -66,23 +91,32 @@ impl<'a> Run<'a> {
 }
 
 impl Relay {
-    pub(super) fn new(relays: Arc<Relays>, own: ShardId, shards: u8) -> Self {
+    /// In the runtime of its thread.
+    pub(super) fn new(relays: Arc<Relays>, own: ShardId, shards: u8) -> io::Result<Self> {
+        let elsewhere = relays
+            .sockets_at()
+            .map(|(ipv4, ipv6)| Shared::new(ipv4, ipv6))
+            .transpose()?;
         let ports = Ports::new(own.0.into(), shards.into());
         let for_shard = || {
             Box::new(ForShard {
                 relays: Arc::clone(&relays),
                 shard: own,
+                sockets: elsewhere.clone(),
             })
         };
-        Self {
+        Ok(Self {
             turn: Turn::new(relays.server_config(ports), for_shard(), for_shard()),
             relays,
             own,
             ports,
             streams: Streams::default(),
             foreign: (0..shards).map(|_| Runs::default()).collect(),
+            elsewhere,
+            up: Batch::default(),
+            down: Batch::default(),
             wrapped: Vec::new(),
-        }
+        })
     }
 
     /// Where nothing else is spoken.
@@ -99,21 +133,18 @@ impl Relay {
         wire: &mut Wire<'_>,
     ) -> Option<Unwrapped<'a>> {
         // Nobody on a network has such an address.
-        if is_relayed(flow.client) {
+        if self.relays.is_relayed(flow.client) {
             wire.counters.dropped_turn += 1;
             return None;
         }
         match self.turn.handle_packet(of(now), flow, bytes) {
             Verdict::ToSfu { from, to, payload } => Some(Unwrapped { from, to, payload }),
             Verdict::ToRelay { from, to, payload } => {
-                let run = Run {
-                    from,
-                    to,
-                    contents: payload,
-                    segment: None,
-                    count: 1,
-                };
-                self.deliver(now, run, wire);
+                self.gather(now, Way::Relay { from, to }, payload, wire);
+                None
+            }
+            Verdict::ToPeer { port, to, payload } => {
+                self.gather(now, Way::Elsewhere { port, to }, payload, wire);
                 None
             }
             Verdict::Reply => {
@@ -124,9 +155,135 @@ impl Relay {
                 wire.send(&mut self.streams, flow, self.turn.reply(), None, 1);
                 None
             }
-            // Counted there. Nobody elsewhere is let in.
-            Verdict::Drop(_) | Verdict::ToPeer { .. } => None,
+            // Counted there.
+            Verdict::Drop(_) => None,
         }
+    }
+
+    /// With what else goes the same way. [`Relay::let_go`] must come after the last one.
+    fn gather(&mut self, now: Now, way: Way, payload: &[u8], wire: &mut Wire<'_>) {
+        let mut up = std::mem::take(&mut self.up);
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(payload);
+        up.push(way, write, |gathered| self.go(now, &gathered, wire));
+        self.up = up;
+    }
+
+    /// What [`Relay::receive`] gathered.
+    pub(super) fn let_go(&mut self, now: Now, wire: &mut Wire<'_>) {
+        let mut up = std::mem::take(&mut self.up);
+        up.flush(|gathered| self.go(now, &gathered, wire));
+        self.up = up;
+    }
+
+    fn go(&mut self, now: Now, gathered: &Gathered<'_, Way>, wire: &mut Wire<'_>) {
+        let Gathered {
+            way,
+            contents,
+            segment,
+            count,
+        } = *gathered;
+        match way {
+            Way::Relay { from, to } => {
+                let run = Run {
+                    from,
+                    to,
+                    contents,
+                    segment,
+                    count,
+                };
+                self.deliver(now, run, wire);
+            }
+            Way::Elsewhere { port, to } => {
+                if let Some(sockets) = &self.elsewhere {
+                    let gathered = Gathered {
+                        way: (port, to),
+                        contents,
+                        segment,
+                        count,
+                    };
+                    sockets.lock().send(&gathered, wire.counters);
+                }
+            }
+        }
+    }
+
+    /// From peers elsewhere, as much as one tick takes: `is_enough` is told how many datagrams so far.
+    pub(super) fn hear_elsewhere(
+        &mut self,
+        now: Now,
+        inbox: &mut Inbox,
+        wire: &mut Wire<'_>,
+        is_enough: impl Fn(usize) -> bool,
+    ) {
+        let Some(shared) = &self.elsewhere else {
+            return;
+        };
+        let mut sockets = shared.lock();
+        sockets.look();
+        let mut down = std::mem::take(&mut self.down);
+        let streams = &mut self.streams;
+        let mut datagrams = 0;
+        while let Some((port, is_ipv6)) = sockets.next() {
+            let at = self.relays.relayed_address(port, is_ipv6);
+            if let Err(error) = inbox.fill((at.ip(), port), |buffers, metas| {
+                sockets.receive(buffers, metas)
+            }) {
+                wire.counters.receive_failed += 1;
+                tracing::debug!(%error, "cannot receive from a peer");
+            }
+            for run in inbox.runs() {
+                let arrived = run.contents.len().div_ceil(run.segment).max(1);
+                datagrams += arrived;
+                wire.counters.elsewhere_received += count(arrived);
+                wire.counters.elsewhere_received_bytes += count(run.contents.len());
+                // Nobody on a network has such an address.
+                if self.relays.is_relayed(run.remote) {
+                    wire.counters.dropped_turn += count(arrived);
+                    continue;
+                }
+                let bytes = run.contents.len();
+                let enveloped = self
+                    .turn
+                    .handle_relayed(of(now), run.remote, at, arrived, bytes);
+                // What is refused is counted there.
+                let Ok(envelope) = enveloped else {
+                    continue;
+                };
+                for payload in payloads(run.contents, Some(run.segment)) {
+                    let write = |out: &mut Vec<u8>| envelope.seal(payload, out);
+                    down.push(envelope.flow, write, |g| {
+                        wire.send(streams, g.way, g.contents, g.segment, g.count);
+                    });
+                }
+            }
+            if is_enough(datagrams) {
+                break;
+            }
+        }
+        down.flush(|g| wire.send(streams, g.way, g.contents, g.segment, g.count));
+        self.down = down;
+    }
+
+    /// Peers elsewhere sent more than was taken.
+    pub(super) fn is_busy(&self) -> bool {
+        let sockets = self.elsewhere.as_ref();
+        sockets.is_some_and(|sockets| sockets.lock().is_busy())
+    }
+
+    pub(super) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(sockets) = &self.elsewhere else {
+            return Poll::Pending;
+        };
+        sockets.lock().poll_ready(context)
+    }
+
+    pub(super) fn sockets_now(&self) -> usize {
+        let sockets = self.elsewhere.as_ref();
+        sockets.map_or(0, |sockets| sockets.lock().len())
+    }
+
+    pub(super) fn is_relayed(&self, address: SocketAddr) -> bool {
+        self.relays.is_relayed(address)
     }
 
     /// To the client behind a relayed address, whosever shard that is.
@@ -137,7 +294,7 @@ impl Relay {
                 Some(runs) => runs.push(&run),
                 None => debug_assert!(false, "a port of one of the shards"),
             },
-            None => wire.counters.dropped_turn += super::ring::count(run.count),
+            None => wire.counters.dropped_turn += count(run.count),
         }
     }
 
@@ -153,10 +310,7 @@ impl Relay {
         };
         self.wrapped.clear();
         let mut segment = None;
-        // An empty datagram is one, too.
-        let empty = (bytes == 0).then_some(run.contents);
-        let payloads = run.contents.chunks(run.segment.unwrap_or(bytes).max(1));
-        for payload in payloads.chain(empty) {
+        for payload in payloads(run.contents, run.segment) {
             envelope.seal(payload, &mut self.wrapped);
             segment = segment.or(run.segment.map(|_| self.wrapped.len()));
         }
@@ -235,6 +389,14 @@ impl Relay {
     pub(super) fn counters(&self) -> Counters {
         self.turn.counters()
     }
+}
+
+/// Each datagram of a run.
+fn payloads(contents: &[u8], segment: Option<usize>) -> impl Iterator<Item = &[u8]> {
+    // An empty one is one, too.
+    let empty = contents.is_empty().then_some(contents);
+    let segment = segment.unwrap_or(contents.len()).max(1);
+    contents.chunks(segment).chain(empty)
 }
 
 /// What a stream brought at one time. While it is here, its connection waits.

@@ -1,24 +1,26 @@
 //! Who may have something relayed, and where to: shared by the media threads and by whoever hands out credentials.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use madang_sfu::api::{PeerId, RoomId, ShardId, ShardSet};
 use madang_turn::{
-    Account, Auth, Config, Families, Mint, PeerClass, Policy, Ports, Principal, Refused,
+    Account, Auth, Config, Elsewhere, Families, Mint, PeerClass, Policy, Ports, Principal, Refused,
     USER_HASH_BYTES, User, user_hash,
 };
 
+use super::peers::{Ends, Peers, Place, RELAY_IPV4, RELAY_IPV6, elsewhere, ends, is_of_table};
+use super::relay_sockets::Shared;
+use super::ring::count;
 use super::ways;
 
-/// The relayed addresses of all clients: no datagram comes from there, or goes there, but by our own tables. RFC 7600's
-/// dummy address, and one of the prefix that discards (RFC 6666).
-pub(super) const RELAY_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
-pub(super) const RELAY_IPV6: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 8);
 const PORTS: usize = 65_536;
+/// Whom the settings name, with a password of their own: they are in no room, and may reach each other.
+const USERS_ROOM: u64 = u64::MAX;
 /// Of one peer, found by their hash. Older ones are found by their name.
 const HASHES_PER_PEER_MAX: usize = 8;
 
@@ -40,6 +42,12 @@ pub struct RelayConfig {
     /// Of one allocation, each way.
     pub bytes_per_second: u64,
     pub replies_per_source_per_second: u16,
+    pub peers: Peers,
+    /// Where peers elsewhere are let in.
+    pub ports: RangeInclusive<u16>,
+    /// Name and password of programs that are in no room.
+    pub users: Vec<(String, String)>,
+    pub allocations_per_user_max: u32,
 }
 
 impl RelayConfig {
@@ -56,6 +64,10 @@ impl RelayConfig {
             allocations_per_peer_max: 32,
             bytes_per_second: 20_000_000 / 8,
             replies_per_source_per_second: 10,
+            peers: Peers::Room,
+            ports: 49_152..=65_535,
+            users: Vec::new(),
+            allocations_per_user_max: 100,
         }
     }
 }
@@ -87,6 +99,10 @@ pub(super) struct Relays {
     candidates: Vec<SocketAddr>,
     /// Of STUN and TURN alone.
     udp_port: Option<u16>,
+    elsewhere: Elsewhere,
+    /// The relayed addresses of all clients, and where their sockets are bound.
+    ipv4: Option<Ends>,
+    ipv6: Option<Ends>,
     /// By port of the relayed addresses: whose room it is in; 0: nobody's.
     rooms: Box<[AtomicU64]>,
     state: Mutex<State>,
@@ -97,6 +113,8 @@ struct State {
     peers: BTreeMap<PeerId, Member>,
     names: BTreeMap<[u8; USER_HASH_BYTES], String>,
     allocations: u32,
+    /// By place in the settings.
+    of_users: Vec<u32>,
 }
 
 /// Somebody with a session. In a room once they joined.
@@ -118,17 +136,25 @@ impl Relays {
     pub(super) fn new(
         config: Option<RelayConfig>,
         nonce_secret: [u8; 32],
-        candidates: &[SocketAddr],
-        udp_port: Option<u16>,
+        place: Place<'_>,
     ) -> Arc<Self> {
+        let users = config.as_ref().map_or(0, |config| config.users.len());
+        let peers = config.as_ref().map(|config| &config.peers);
+        let state = State {
+            of_users: vec![0; users],
+            ..State::default()
+        };
         Arc::new(Self {
             mint: Mint::new(config.as_ref().map_or(&[], |config| &config.secret)),
-            config,
             nonce_secret,
-            candidates: candidates.to_vec(),
-            udp_port,
+            candidates: place.candidates.to_vec(),
+            udp_port: place.udp_port,
+            elsewhere: peers.map_or(Elsewhere::Nobody, |peers| elsewhere(peers, place)),
+            ipv4: peers.and_then(|peers| ends(peers, place, RELAY_IPV4.into())),
+            ipv6: peers.and_then(|peers| ends(peers, place, RELAY_IPV6.into())),
+            config,
             rooms: (0..PORTS).map(|_| AtomicU64::new(0)).collect(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         })
     }
 
@@ -142,15 +168,52 @@ impl Relays {
         let Some(config) = &self.config else {
             return plain;
         };
-        let has = |is: fn(&SocketAddr) -> bool| self.candidates.iter().any(is);
+        let is_anybody = self.elsewhere.is_anybody();
         Config {
             realm: config.realm.clone(),
-            relay_ipv4: has(SocketAddr::is_ipv4).then_some(RELAY_IPV4),
-            relay_ipv6: has(SocketAddr::is_ipv6).then_some(RELAY_IPV6),
+            relay_ipv4: self.ipv4.and_then(|ends| match ends.told {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            }),
+            relay_ipv6: self.ipv6.and_then(|ends| match ends.told {
+                IpAddr::V6(ip) => Some(ip),
+                IpAddr::V4(_) => None,
+            }),
+            real_ports: is_anybody.then(|| config.ports.clone()),
             bytes_per_second: config.bytes_per_second,
             replies_per_source_per_second: config.replies_per_source_per_second,
             ..plain
         }
+    }
+
+    /// Of a client of ours, and not on any network but by its socket.
+    pub(super) fn is_relayed(&self, address: SocketAddr) -> bool {
+        if !self.elsewhere.is_anybody() {
+            return is_of_table(address);
+        }
+        let ends = if address.is_ipv4() {
+            self.ipv4
+        } else {
+            self.ipv6
+        };
+        ends.is_some_and(|ends| ends.told == address.ip()) && self.room_of(address.port()) != 0
+    }
+
+    /// Of the allocation at that port.
+    pub(super) fn relayed_address(&self, port: u16, is_ipv6: bool) -> SocketAddr {
+        let (ends, none) = if is_ipv6 {
+            (self.ipv6, IpAddr::from(RELAY_IPV6))
+        } else {
+            (self.ipv4, IpAddr::from(RELAY_IPV4))
+        };
+        SocketAddr::new(ends.map_or(none, |ends| ends.told), port)
+    }
+
+    /// Where the sockets of allocations are bound; None: they have none.
+    pub(super) fn sockets_at(&self) -> Option<(Option<IpAddr>, Option<IpAddr>)> {
+        let bound = |ends: Option<Ends>| ends.map(|ends| ends.bound);
+        let is_anybody = self.elsewhere.is_anybody();
+        is_anybody.then(|| (bound(self.ipv4), bound(self.ipv6)))
     }
 
     /// It has a session from now on.
@@ -211,6 +274,9 @@ impl Relays {
 
     fn account(&self, wall: Duration, user: User<'_>) -> Option<Account> {
         self.config.as_ref()?;
+        if let Some(account) = self.user(user) {
+            return Some(account);
+        }
         let state = self.lock();
         let username = match user {
             User::Name(name) => name.to_vec(),
@@ -231,10 +297,43 @@ impl Relays {
         })
     }
 
+    /// Whom the settings name.
+    fn user(&self, user: User<'_>) -> Option<Account> {
+        let config = self.config.as_ref()?;
+        let realm = config.realm.as_bytes();
+        let is = |name: &str| match user {
+            User::Name(said) => said == name.as_bytes(),
+            User::Hash(said) => said == user_hash(name.as_bytes(), realm),
+        };
+        let place = config.users.iter().position(|(name, _)| is(name))?;
+        let (name, password) = config.users.get(place)?;
+        Some(Account {
+            username: name.clone().into_bytes(),
+            password: password.clone(),
+            who: Principal {
+                participant: count(place),
+                room: USERS_ROOM,
+            },
+        })
+    }
+
     fn open(&self, shard: ShardId, who: Principal, port: u16) -> Result<(), Refused> {
         let config = self.config.as_ref().ok_or(Refused::Gone)?;
         let mut state = self.lock();
         let state = &mut *state;
+        let is_full = state.allocations >= config.allocations_max;
+        if let Some(own) = state.of_user(who) {
+            if *own >= config.allocations_per_user_max {
+                return Err(Refused::Quota);
+            }
+            if is_full {
+                return Err(Refused::Full);
+            }
+            *own += 1;
+            state.allocations += 1;
+            self.set_room(port, who.room);
+            return Ok(());
+        }
         let member = state.peers.get_mut(&PeerId(who.participant));
         let member = member.filter(|member| member.room == Some(RoomId(who.room)));
         let member = member.ok_or(Refused::Gone)?;
@@ -242,7 +341,7 @@ impl Relays {
         if own >= config.allocations_per_peer_max {
             return Err(Refused::Quota);
         }
-        if state.allocations >= config.allocations_max {
+        if is_full {
             return Err(Refused::Full);
         }
         state.allocations += 1;
@@ -255,6 +354,10 @@ impl Relays {
         let mut state = self.lock();
         state.allocations = state.allocations.saturating_sub(1);
         self.set_room(port, 0);
+        if let Some(own) = state.of_user(who) {
+            *own = own.saturating_sub(1);
+            return;
+        }
         // Who has left is not there any more.
         if let Some(member) = state.peers.get_mut(&PeerId(who.participant))
             && let Some(place) = member.allocations.iter().position(|of| *of == shard)
@@ -264,21 +367,32 @@ impl Relays {
     }
 
     fn class(&self, who: Principal, peer: SocketAddr) -> Option<PeerClass> {
-        if is_relayed(peer) {
-            let room = self.rooms.get(usize::from(peer.port()))?;
-            let is_theirs = who.room != 0 && room.load(Ordering::Relaxed) == who.room;
+        if self.is_relayed(peer) {
+            let is_theirs = who.room != 0 && self.room_of(peer.port()) == who.room;
             return is_theirs.then_some(PeerClass::Member);
         }
-        self.candidates.contains(&peer).then_some(PeerClass::Sfu)
+        if self.candidates.contains(&peer) {
+            return Some(PeerClass::Sfu);
+        }
+        self.elsewhere.lets(peer).then_some(PeerClass::Elsewhere)
     }
 
     fn permits(&self, who: Principal, peer: SocketAddr) -> bool {
-        let is_ours = self
-            .candidates
-            .iter()
-            .any(|candidate| candidate.ip() == peer.ip());
+        let ours = || self.candidates.iter();
         // All relayed addresses have one host: here the port counts.
-        (is_ours && !is_relayed(peer)) || self.class(who, peer).is_some()
+        let is_ours = if self.elsewhere.is_anybody() {
+            // As it does where that host has programs, too. Some clients leave it out.
+            peer.port() == 0 && ours().any(|candidate| candidate.ip() == peer.ip())
+        } else {
+            ours().any(|candidate| candidate.ip() == peer.ip()) && !self.is_relayed(peer)
+        };
+        is_ours || self.class(who, peer).is_some()
+    }
+
+    /// 0: nobody's.
+    fn room_of(&self, port: u16) -> u64 {
+        let place = self.rooms.get(usize::from(port));
+        place.map_or(0, |room| room.load(Ordering::Relaxed))
     }
 
     fn set_room(&self, port: u16, room: u64) {
@@ -292,11 +406,13 @@ impl Relays {
     }
 }
 
-/// Of a client of ours, and not on any network.
-pub(super) fn is_relayed(address: SocketAddr) -> bool {
-    match address {
-        SocketAddr::V4(address) => *address.ip() == RELAY_IPV4,
-        SocketAddr::V6(address) => *address.ip() == RELAY_IPV6,
+impl State {
+    /// How many allocations somebody has whom the settings name.
+    fn of_user(&mut self, who: Principal) -> Option<&mut u32> {
+        let place = usize::try_from(who.participant).ok()?;
+        self.of_users
+            .get_mut(place)
+            .filter(|_| who.room == USERS_ROOM)
     }
 }
 
@@ -304,6 +420,8 @@ pub(super) fn is_relayed(address: SocketAddr) -> bool {
 pub(super) struct ForShard {
     pub(super) relays: Arc<Relays>,
     pub(super) shard: ShardId,
+    /// None: nobody elsewhere is let in.
+    pub(super) sockets: Option<Shared>,
 }
 
 impl Auth for ForShard {
@@ -313,11 +431,22 @@ impl Auth for ForShard {
 }
 
 impl Policy for ForShard {
-    fn open(&self, who: Principal, port: u16, _families: Families) -> Result<(), Refused> {
-        self.relays.open(self.shard, who, port)
+    fn open(&self, who: Principal, port: u16, families: Families) -> Result<(), Refused> {
+        self.relays.open(self.shard, who, port)?;
+        let Some(sockets) = &self.sockets else {
+            return Ok(());
+        };
+        let opened = sockets.lock().open(port, families);
+        if opened.is_err() {
+            self.relays.close(self.shard, who, port);
+        }
+        opened
     }
 
     fn close(&self, who: Principal, port: u16) {
+        if let Some(sockets) = &self.sockets {
+            sockets.lock().close(port);
+        }
         self.relays.close(self.shard, who, port);
     }
 

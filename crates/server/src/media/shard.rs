@@ -15,14 +15,15 @@ use tokio::time::Sleep;
 
 use super::addresses::Addresses;
 use super::counters::PathCounters;
-use super::demux::{Demux, Owner, Unowned};
+use super::demux::{Demux, Unowned};
+use super::desk::{Desk, Packet};
 use super::group;
+use super::inbox::Inbox;
 use super::port::{Command, PeerQueue, Pushed};
 use super::relay::{self, Relay, Run, Wire};
-use super::relays::is_relayed;
 use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
 use super::stream::Said;
-use super::udp::{Inbox, Sockets};
+use super::udp::Sockets;
 
 /// Datagrams of one tick, and how long it may receive.
 const RECEIVE_DATAGRAMS_MAX: usize = 64;
@@ -191,6 +192,17 @@ impl Shard {
                 }
             }
         }
+        let wire = &mut Wire {
+            sockets: &mut self.sockets,
+            counters: &mut self.counters,
+        };
+        self.relay.let_go(now, wire);
+        let is_enough = |datagrams| {
+            datagrams >= RECEIVE_DATAGRAMS_MAX || now.instant.elapsed() >= RECEIVE_TIME_MAX
+        };
+        self.relay
+            .hear_elsewhere(now, &mut self.inbox, wire, is_enough);
+        self.busy |= self.relay.is_busy();
         self.hand_over();
     }
 
@@ -299,6 +311,11 @@ impl Shard {
             };
             desk.give(now, owner, &packet, counters);
         }
+        let wire = &mut Wire {
+            sockets: &mut self.sockets,
+            counters,
+        };
+        self.relay.let_go(now, wire);
         self.hand_over();
     }
 
@@ -426,6 +443,7 @@ impl Shard {
                 self.counters.routes_now = count(self.demux.len());
                 self.counters.overflow_now = self.overflowed();
                 self.counters.streams_now = count(self.relay.streams_now());
+                self.counters.elsewhere_sockets_now = count(self.relay.sockets_now());
                 reply.send((self.sfu.counters(), self.counters)).ok();
             }
             Command::RelayCounters { reply } => {
@@ -569,7 +587,7 @@ impl Shard {
         }
         let transmits = sfu.transmits();
         group::groups(transmits, |group| {
-            if is_relayed(group.remote) {
+            if relay.is_relayed(group.remote) {
                 let wire = &mut Wire { sockets, counters };
                 relay.deliver(now, Run::of(&group), wire);
                 return;
@@ -629,6 +647,9 @@ impl Shard {
 
         std::future::poll_fn(|context| {
             let mut ready = self.sockets.poll_ready(context);
+            if self.relay.poll_ready(context).is_ready() {
+                ready = Poll::Ready(());
+            }
             if called.as_mut().poll(context).is_ready() {
                 ready = Poll::Ready(());
             }
@@ -665,43 +686,6 @@ impl Shard {
                 *alarm = Some(Box::pin(tokio::time::sleep_until(deadline)));
             }
             (None, alarm) => *alarm = None,
-        }
-    }
-}
-
-/// Where a packet goes whose owner is known: our own into the core, others' to what is collected for them.
-struct Desk<'a> {
-    own: ShardId,
-    sfu: &'a mut Sfu,
-    foreign: &'a mut [Datagrams],
-}
-
-struct Packet<'a> {
-    remote: SocketAddr,
-    local: SocketAddr,
-    bytes: &'a [u8],
-}
-
-impl Desk<'_> {
-    fn give(&mut self, now: Now, owner: Owner, packet: &Packet<'_>, counters: &mut PathCounters) {
-        let Packet {
-            remote,
-            local,
-            bytes,
-        } = *packet;
-        if owner.shard == self.own {
-            let slot = owner.slot;
-            let received = Received {
-                slot,
-                remote,
-                local,
-                bytes,
-            };
-            self.sfu.handle_packet(now, received);
-        } else if let Some(batch) = self.foreign.get_mut(usize::from(owner.shard.0)) {
-            counters.handed_over += 1;
-            let stun = bytes.first().is_some_and(|first| *first <= 3);
-            batch.push(owner.slot, remote, local, stun, bytes);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The sockets of the media port, and of that of STUN and TURN.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -13,14 +13,11 @@ use tokio::net::UdpSocket;
 use super::MediaError;
 use super::counters::PathCounters;
 use super::group::Group;
+use super::inbox::Inbox;
 use super::ring::count;
 
 /// Asked of the system for each socket; it may give less (`net.core.rmem_max`, `net.core.wmem_max`).
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// Buffers of one receive call. With GRO each may hold many datagrams.
-const RECEIVE_BUFFERS: usize = 16;
-/// The largest run of datagrams that GRO gives.
-const RECEIVE_BUFFER_BYTES: usize = 65_535;
 /// Groups that wait for a full socket.
 pub(super) const SEND_QUEUE_GROUPS_MAX: usize = 2_048;
 /// Free ports tried until one is free in both families.
@@ -280,24 +277,17 @@ impl Sockets {
 
     /// False: nothing there.
     pub(super) fn receive(&self, index: usize, inbox: &mut Inbox) -> io::Result<bool> {
-        inbox.filled = 0;
+        inbox.clear();
         let Some(socket) = self.all.get(index) else {
             return Ok(false);
         };
-        inbox.fallback_destination = socket.ip;
-        inbox.port = socket.port;
-        let mut slices = inbox.bytes.chunks_mut(RECEIVE_BUFFER_BYTES);
-        let mut buffers: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
-            std::array::from_fn(|_| IoSliceMut::new(slices.next().unwrap_or_default()));
-        let metas = &mut inbox.metas;
-        let received = socket.io.try_io(Interest::READABLE, || {
-            socket.state.recv((&socket.io).into(), &mut buffers, metas)
+        let received = inbox.fill((socket.ip, socket.port), |buffers, metas| {
+            socket.io.try_io(Interest::READABLE, || {
+                socket.state.recv((&socket.io).into(), buffers, metas)
+            })
         });
         match received {
-            Ok(filled) => {
-                inbox.filled = filled;
-                Ok(true)
-            }
+            Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
@@ -451,58 +441,6 @@ impl MediaSocket {
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         self.io.try_io(Interest::WRITABLE, || {
             self.state.try_send((&self.io).into(), transmit)
-        })
-    }
-}
-
-/// Where one receive call puts its datagrams.
-pub(super) struct Inbox {
-    bytes: Vec<u8>,
-    metas: [RecvMeta; RECEIVE_BUFFERS],
-    filled: usize,
-    fallback_destination: IpAddr,
-    port: u16,
-}
-
-impl std::fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox")
-            .field("filled", &self.filled)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Arrived<'a> {
-    pub(super) remote: SocketAddr,
-    pub(super) destination: IpAddr,
-    /// Of ours that it came to.
-    pub(super) port: u16,
-    pub(super) bytes: &'a [u8],
-}
-
-impl Inbox {
-    pub(super) fn new() -> Self {
-        Self {
-            bytes: vec![0; RECEIVE_BUFFERS * RECEIVE_BUFFER_BYTES],
-            metas: [RecvMeta::default(); RECEIVE_BUFFERS],
-            filled: 0,
-            fallback_destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            port: 0,
-        }
-    }
-
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = Arrived<'_>> {
-        let buffers = self.bytes.chunks(RECEIVE_BUFFER_BYTES);
-        let filled = buffers.zip(&self.metas).take(self.filled);
-        filled.flat_map(|(buffer, meta)| {
-            let run = buffer.get(..meta.len).unwrap_or_default();
-            run.chunks(meta.stride.max(1)).map(|bytes| Arrived {
-                remote: meta.addr,
-                destination: meta.dst_ip.unwrap_or(self.fallback_destination),
-                port: self.port,
-                bytes,
-            })
         })
     }
 }

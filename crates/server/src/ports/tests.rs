@@ -69,3 +69,21 @@ fn without_tls_the_browser_s_rule_is_said() {
     );
     assert!(!text.contains("allow 0/tcp"));
 }
+
+#[test]
+fn a_range_is_told_where_the_relay_reaches_others() {
+    let config = config(&format!(
+        "{PUBLIC}[turn]\npeers = 'public'\nrelay_ports = '50000-50999'"
+    ));
+    for language in [Language::En, Language::Ko] {
+        let text = ports_text(&config, language);
+        assert!(text.contains("50000-50999/udp"), "{text}");
+        assert!(text.contains("ufw allow 50000:50999/udp"), "{text}");
+        assert!(text.contains("turn.relay_ports"), "{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&ports_json(&config, Language::En)).expect("JSON");
+    assert_eq!(json["ports"][4]["port"], 50_000);
+    assert_eq!(json["ports"][4]["last_port"], 50_999);
+    assert_eq!(json["ports"][1]["last_port"], 7_882);
+}

@@ -48,6 +48,7 @@ fn seen(port: u16, protocol: Protocol, state: PortState) -> PortSeen {
         port: OpenPort {
             protocol,
             port,
+            last: None,
             setting: if protocol == Protocol::Tcp {
                 "port"
             } else {

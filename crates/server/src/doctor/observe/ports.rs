@@ -29,6 +29,10 @@ pub(in crate::doctor) fn ports(config: &Config) -> Vec<PortSeen> {
 }
 
 fn state(port: &OpenPort, addresses: &[IpAddr], is_default: bool) -> PortState {
+    // Of a range any will do: what is in use is passed over.
+    if port.last.is_some() {
+        return PortState::Free;
+    }
     for ip in addresses {
         let address = SocketAddr::new(*ip, port.port);
         let Err(error) = try_bind(address, port.protocol) else {

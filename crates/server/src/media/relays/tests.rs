@@ -5,7 +5,7 @@ use std::time::Duration;
 use madang_sfu::api::{PeerId, RoomId, ShardId};
 use madang_turn::{Families, Now, PeerClass, Principal, Refused, User, special, user_hash};
 
-use super::{FarEnd, ForShard, RELAY_IPV4, RELAY_IPV6, RelayConfig, Relays, is_relayed};
+use super::{FarEnd, ForShard, Peers, Place, RELAY_IPV4, RELAY_IPV6, RelayConfig, Relays};
 
 const WALL: Duration = Duration::from_secs(1_800_000_000);
 const ONE: PeerId = PeerId(1);
@@ -22,7 +22,13 @@ fn relays(candidates: &[&str]) -> Arc<Relays> {
 
 fn relays_of(config: RelayConfig, candidates: &[&str]) -> Arc<Relays> {
     let candidates: Vec<SocketAddr> = candidates.iter().map(|text| address(text)).collect();
-    Relays::new(Some(config), [1; 32], &candidates, None)
+    let place = Place {
+        candidates: &candidates,
+        udp_port: None,
+        own: &[],
+        bound: &[],
+    };
+    Relays::new(Some(config), [1; 32], place)
 }
 
 fn who(peer: PeerId) -> Principal {
@@ -150,7 +156,7 @@ fn peers_are_our_media_port_and_the_room() {
     }
     for ip in [IpAddr::V4(RELAY_IPV4), IpAddr::V6(RELAY_IPV6)] {
         let member = SocketAddr::new(ip, 2_000);
-        assert!(is_relayed(member));
+        assert!(relays.is_relayed(member));
         assert_eq!(
             relays.class(who(PeerId(2)), member),
             Some(PeerClass::Member)
@@ -223,7 +229,13 @@ fn even_where_the_server_is_private_there_is_no_way_beside_it() {
 
 #[test]
 fn switched_off_nobody_gets_anything() {
-    let relays = Relays::new(None, [1; 32], &[address(PUBLIC)], None);
+    let place = Place {
+        candidates: &[address(PUBLIC)],
+        udp_port: None,
+        own: &[],
+        bound: &[],
+    };
+    let relays = Relays::new(None, [1; 32], place);
     relays.attach(ONE);
     relays.enter(ONE, ROOM);
     assert_eq!(relays.issue(WALL, ONE, None, FarEnd::Members), None);
@@ -246,6 +258,7 @@ fn a_shard_asks_for_itself() {
     let shard = ForShard {
         relays: Arc::clone(&relays),
         shard: ShardId(3),
+        sockets: None,
     };
     let now = Now {
         instant: std::time::Instant::now(),
@@ -260,4 +273,103 @@ fn a_shard_asks_for_itself() {
     assert_eq!(shard.open(who(ONE), 2_000, families), Ok(()));
     let shards: Vec<ShardId> = relays.leave(ONE).iter().collect();
     assert_eq!(shards, [ShardId(3)]);
+}
+
+fn open_to_the_internet(users: &[(&str, &str)]) -> Arc<Relays> {
+    let owned = |(name, password): &(&str, &str)| ((*name).to_owned(), (*password).to_owned());
+    let config = RelayConfig {
+        peers: Peers::Public {
+            allow: vec!["10.20.0.0/16".parse().expect("a network")],
+            deny: vec!["9.9.9.0/24".parse().expect("a network")],
+        },
+        users: users.iter().map(owned).collect(),
+        allocations_per_user_max: 2,
+        ..RelayConfig::new(b"secret".to_vec())
+    };
+    let own = ["127.0.0.1", "10.0.0.5", "10.20.0.1", "2a00::7"];
+    let place = Place {
+        candidates: &[address("10.0.0.5:7882"), address("11.0.0.5:7882")],
+        udp_port: None,
+        own: &own.map(|text| text.parse().expect("an address")),
+        bound: &["0.0.0.0".parse().expect("an address")],
+    };
+    Relays::new(Some(config), [1; 32], place)
+}
+
+#[test]
+fn the_internet_is_let_in_and_nothing_of_ours_but_the_media_port() {
+    let relays = open_to_the_internet(&[]);
+    relays.attach(ONE);
+    relays.enter(ONE, ROOM);
+    let class = |text: &str| relays.class(who(ONE), address(text));
+    for peer in ["8.8.8.8:53", "10.20.0.9:554", "[2a00::1]:443"] {
+        assert_eq!(class(peer), Some(PeerClass::Elsewhere), "{peer}");
+        assert!(relays.permits(who(ONE), address(peer)), "{peer}");
+    }
+    for sfu in ["10.0.0.5:7882", "11.0.0.5:7882"] {
+        assert_eq!(class(sfu), Some(PeerClass::Sfu), "{sfu}");
+        assert!(relays.permits(who(ONE), address(sfu)), "{sfu}");
+    }
+    // Some clients leave the port out of what is for an address.
+    assert!(relays.permits(who(ONE), address("11.0.0.5:0")));
+    for ours in [
+        "10.0.0.5:22",
+        "11.0.0.5:22",
+        "11.0.0.5:7880",
+        "11.0.0.5:49152",
+        "10.20.0.1:554",
+        "127.0.0.1:7882",
+        "[2a00::7]:443",
+        "9.9.9.9:53",
+        "192.0.0.8:2000",
+        "10.21.0.1:554",
+    ] {
+        assert_eq!(class(ours), None, "{ours}");
+        assert!(!relays.permits(who(ONE), address(ours)), "{ours}");
+    }
+    // The address that the internet sees, bound where it arrives behind address translation.
+    assert_eq!(
+        relays.relayed_address(50_000, false),
+        address("11.0.0.5:50000")
+    );
+    let ends = relays.sockets_at().expect("sockets");
+    assert_eq!(ends, (Some("0.0.0.0".parse().expect("an address")), None));
+    let relayed = address("11.0.0.5:50000");
+    assert!(!relays.is_relayed(relayed));
+    assert_eq!(relays.open(ShardId(0), who(ONE), 50_000), Ok(()));
+    assert!(relays.is_relayed(relayed) && !relays.is_relayed(address("10.0.0.5:50000")));
+    let stranger = Principal {
+        participant: 9,
+        room: ROOM.0 + 1,
+    };
+    assert_eq!(
+        relays.class(who(PeerId(2)), relayed),
+        Some(PeerClass::Member)
+    );
+    assert_eq!(relays.class(stranger, relayed), None);
+    assert!(!relays.permits(stranger, relayed));
+    relays.close(ShardId(0), who(ONE), 50_000);
+    assert!(!relays.is_relayed(relayed));
+}
+
+#[test]
+fn users_of_the_settings_have_a_quota_each_and_no_room() {
+    let relays = open_to_the_internet(&[("camera", "its password"), ("robot", "another one")]);
+    let (password, camera) = account(&relays, WALL, User::Name(b"camera")).expect("known");
+    assert_eq!(password, "its password");
+    let hash = user_hash(b"robot", b"room");
+    let (_, robot) = account(&relays, WALL, User::Hash(&hash)).expect("known");
+    assert!(account(&relays, WALL, User::Name(b"cam")).is_none());
+    let shard = ShardId(0);
+    assert_eq!(relays.open(shard, camera, 50_000), Ok(()));
+    assert_eq!(relays.open(shard, camera, 50_002), Ok(()));
+    assert_eq!(relays.open(shard, camera, 50_004), Err(Refused::Quota));
+    assert_eq!(relays.open(shard, robot, 50_006), Ok(()));
+    let of_camera = address("11.0.0.5:50000");
+    assert_eq!(relays.class(robot, of_camera), Some(PeerClass::Member));
+    relays.attach(ONE);
+    relays.enter(ONE, ROOM);
+    assert_eq!(relays.class(who(ONE), of_camera), None, "not of the room");
+    relays.close(shard, camera, 50_002);
+    assert_eq!(relays.open(shard, camera, 50_004), Ok(()));
 }
