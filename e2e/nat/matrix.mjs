@@ -5,10 +5,12 @@ import { parseArgs } from 'node:util';
 import { cpus, loadavg } from 'node:os';
 import { openChromium } from '../lib/browsers.mjs';
 import { audioClip, videoClip } from '../lib/clips.mjs';
+import { skipWithoutNamespaces, sweep } from '../lib/netns.mjs';
 import { binary } from '../lib/server.mjs';
 import { CALLS } from './calls.mjs';
 import { CELLS, WAYS, cheapest } from './cells.mjs';
-import { openNetwork, sweep, whyNot } from './network.mjs';
+import { LOOKED_AT, look, told } from './looks.mjs';
+import { openNetwork } from './network.mjs';
 import { startServer } from './server.mjs';
 
 const TARGET_MS = 3000;
@@ -22,8 +24,10 @@ const HELP = `Who reaches whom, through what, and by which way (needs root).
 
   --cell NAME   only this cell (may be given several times): ${CELLS.map(({ name }) => name).join(', ')}
   --call NAME   only this call (may be given several times): ${CALLS.map(({ name }) => name).join(', ')}
+  --doctor      no calls: what \`madang doctor\` says where the server is, and the page /check where one who calls is. Two cells more:
+                ${LOOKED_AT.slice(CELLS.length).map(({ name }) => name).join(', ')}
   --json        for programs
-  --strict      end with 1 unless every call is connected within ${TARGET_MS} ms by the cheapest way
+  --strict      end with 1 unless every call is connected within ${TARGET_MS} ms by the cheapest way, or everything is named rightly
   --verbose     what the server says`;
 
 const relayed = (metrics) => ['up', 'down'].reduce((sum, way) => sum + (metrics[`madang_turn_relayed_${way}_bytes_total`] ?? 0), 0);
@@ -82,23 +86,38 @@ const line = (row) => `  ${[row.cell.padEnd(11), row.call.padEnd(7), ...cells(ro
 const table = (rows) => {
   const head = ['cell', 'call', 'connected', 'first picture', 'way (candidates, own–far)', 'cheapest that can work'];
   const body = rows.map((row) => [CELLS.find(({ name }) => name === row.cell).what, row.call, ...cells(row)]);
-  return [head, head.map(() => '---'), ...body].map((columns) => `| ${columns.join(' | ')} |`).join('\n');
+  return asTable(head, body);
 };
 
+const asTable = (head, body) => [head, head.map(() => '---'), ...body].map((columns) => `| ${columns.join(' | ')} |`).join('\n');
 const chosen = (all, names, what) => {
   const unknown = (names ?? []).find((name) => !all.some((one) => one.name === name));
   if (unknown !== undefined) throw new Error(`no ${what} ${unknown}: there are ${all.map(({ name }) => name).join(', ')}`);
   return names ? all.filter(({ name }) => names.includes(name)) : all;
 };
 
+// What is said of each cell, instead of calls.
+const lookAround = async (wanted, values) => {
+  const rows = [];
+  for (const cell of wanted) {
+    rows.push(await look(cell, values));
+    console.error(`  ${told(rows.at(-1)).join('  ')}`);
+  }
+  console.log(values.json ? JSON.stringify({ server: binary(), rows }, null, 2) : asTable(['cell', '`madang doctor`, where the server is', '`/check`, where one who calls is', 'ways that work there'], rows.map(told)));
+  const good = rows.filter(({ doctor, page }) => doctor.isRight && page.isRight).length;
+  console.error(`${good} of ${rows.length} named rightly`);
+  if (values.strict && good < rows.length) process.exitCode = 1;
+};
+
 const main = async () => {
-  const { values } = parseArgs({ options: { cell: { type: 'string', multiple: true }, call: { type: 'string', multiple: true }, json: { type: 'boolean' }, strict: { type: 'boolean' }, verbose: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  const { values } = parseArgs({ options: { cell: { type: 'string', multiple: true }, call: { type: 'string', multiple: true }, doctor: { type: 'boolean' }, json: { type: 'boolean' }, strict: { type: 'boolean' }, verbose: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
   if (values.help) return console.log(HELP);
-  const [wanted, calls] = [chosen(CELLS, values.cell, 'cell'), chosen(CALLS, values.call, 'call')];
-  const lacking = whyNot();
+  const [wanted, calls] = [chosen(values.doctor ? LOOKED_AT : CELLS, values.cell, 'cell'), chosen(CALLS, values.call, 'call')];
+  const lacking = skipWithoutNamespaces();
   if (lacking) throw new Error(lacking);
   sweep();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
+  if (values.doctor) return lookAround(wanted, values);
   const rows = [];
   for (const cell of wanted) rows.push(...(await runCell(cell, calls, values)));
   const about = { server: binary(), cores: cpus().length, load: loadavg()[0], target_ms: TARGET_MS };

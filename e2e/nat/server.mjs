@@ -10,18 +10,20 @@ import { DOMAIN } from './network.mjs';
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 5_000;
 const ask = promisify(execFile);
+const PLAIN = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MADANG_')));
 
-export const startServer = async (network, cell) => {
+// `more`: variables besides ours.
+export const startServer = async (network, cell, more = {}) => {
   const path = binary();
   if (!path) throw new Error('no server: build one with `cargo build --release -p madang`, or set MADANG_BIN');
   const [certificate, privateKey] = [join(network.folder, 'certificate.pem'), join(network.folder, 'key.pem')];
   const subject = ['-subj', `/CN=${DOMAIN}`, '-addext', `subjectAltName=DNS:${DOMAIN}`];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject, '-keyout', privateKey, '-out', certificate], { stdio: 'pipe' });
   const [key, secret] = ['courtyard', randomBytes(24).toString('hex')];
-  const settings = { MADANG_KEYS: `${key}: ${secret}`, MADANG_TLS_CERTIFICATE: certificate, MADANG_TLS_PRIVATE_KEY: privateKey, MADANG_TLS_CACHE: join(network.folder, 'state') };
-  const plain = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MADANG_')));
-  const words = [...network.within('server'), path, 'serve', '--domain', DOMAIN, ...(cell.server === 'one-to-one' ? ['--announce', network.address] : [])];
-  const child = spawn(words[0], words.slice(1), { env: { ...plain, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...PLAIN, MADANG_KEYS: `${key}: ${secret}`, MADANG_TLS_CERTIFICATE: certificate, MADANG_TLS_PRIVATE_KEY: privateKey, MADANG_TLS_CACHE: join(network.folder, 'state'), ...more };
+  const flags = ['--domain', DOMAIN, ...(cell.server === 'one-to-one' && !cell.isSilent ? ['--announce', network.address] : [])];
+  const words = [...network.within('server'), path, 'serve', ...flags];
+  const child = spawn(words[0], words.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => log.push(String(chunk)));
   const exited = new Promise((done) => child.once('exit', (code, signal) => done({ code, signal })));
@@ -52,5 +54,5 @@ export const startServer = async (network, cell) => {
     await stop();
     throw error;
   }
-  return { key, secret, log, metrics, stop, certificate };
+  return { key, secret, log, metrics, stop, certificate, flags, env };
 };

@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { strict as assert } from 'node:assert';
 import { chromium } from 'playwright-core';
 import { openFirefox } from '../lib/browsers.mjs';
-import { openNetwork, skipWithoutNamespaces } from '../lib/netns.mjs';
+import { openCabled, skipWithoutNamespaces } from '../lib/netns.mjs';
 import { metric, metricSum, skipUnlessOwned, startServer } from '../lib/server.mjs';
 import { eventually } from '../lib/measure.mjs';
 import { joinToken, roomName } from '../lib/tokens.mjs';
@@ -140,7 +140,7 @@ for (const relays of [true, false]) describe(`a network that drops UDP, ${relays
   let server;
   let browser;
   before(async () => {
-    network = openNetwork();
+    network = openCabled();
     server = await startServer({ own: true, address: network.address, env: { MADANG_TURN_ENABLED: String(relays) } });
     browser = await chromium.launch({ executablePath: network.executable(CHROMIUM), args: [...FLAGS, `--unsafely-treat-insecure-origin-as-secure=${server.url}`] });
   });

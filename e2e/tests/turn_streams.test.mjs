@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { openChromium } from '../lib/browsers.mjs';
 import { videoClip } from '../lib/clips.mjs';
 import { assertFramesArrive, eventually } from '../lib/measure.mjs';
-import { openNetwork, skipWithoutNamespaces } from '../lib/netns.mjs';
+import { openCabled, skipWithoutNamespaces } from '../lib/netns.mjs';
 import { openPeer } from '../lib/peers.mjs';
 import { metricSum, skipUnlessOwned, startServer } from '../lib/server.mjs';
 import { joinToken, roomName } from '../lib/tokens.mjs';
@@ -147,7 +147,7 @@ describe('a network that drops UDP', { skip: skipUnlessOwned() || skipWithoutNam
   let server;
   const people = [];
   before(async () => {
-    network = openNetwork();
+    network = openCabled();
     network.dropUdp(true);
     server = await startServer({ own: true, address: network.address });
   });
