@@ -86,23 +86,27 @@ describe("coturn's client", { skip: skipUnlessOwned() || skipWithoutCoturn() }, 
   for (const [name, flags, port] of [
     ['UDP', ['-c'], 'turn'],
     ['UDP, without channels', ['-c', '-s'], 'turn'],
-    ['UDP, one with another', ['-y'], 'turn'],
+    ['UDP, one with another', ['-c', '-y'], 'turn'],
     ['TCP', ['-c', '-t'], 'turn'],
     ['TLS', ['-c', '-t', '-S'], 'https'],
   ]) {
     test(`over ${name}`, async () => {
-      const refused = await metricSum(server, 'madang_turn_refused_total');
+      const metrics = async () => {
+        const names = ['madang_turn_relayed_up_total', 'madang_turn_relayed_down_total', 'madang_turn_refused_total', 'madang_path_elsewhere_send_failed_total', 'madang_path_dropped_stream_queue_total'];
+        return Promise.all(names.map((each) => metricSum(server, each)));
+      };
+      const start = await metrics();
       const words = ['-u', 'u', '-w', 'p', '-p', String(ports[port]), '-e', '127.0.0.1', '-r', String(ports.peer), '-m', '2', '-n', String(MESSAGES / 2), '-l', '1000', '-z', '10', ...flags, '127.0.0.1'];
       const { stdout } = await run('turnutils_uclient', words, { timeout: 60_000 });
       const counts = [...stdout.matchAll(/tot_send_msgs=(\d+), tot_recv_msgs=(\d+)/g)].at(-1);
       assert.ok(counts, stdout);
       const [sent, got] = counts.slice(1).map(Number);
       assert.ok(sent >= MESSAGES, `${sent} sent`);
+      const done = (await metrics()).map((value, index) => value - start[index]);
+      assert.deepEqual(done, [sent, sent, 0, 0, 0], 'relayed up and down, refused, not sent, dropped');
       // Over TLS that client takes one record for each time that its socket has something, and leaves the last ones of those that came together.
-      if (port === 'https') assert.ok(got >= 0.9 * sent, `${got} of ${sent}`);
+      if (port === 'https') assert.ok(got > 0);
       else assert.equal(got, sent);
-      assert.equal(await metricSum(server, 'madang_turn_refused_total'), refused);
-      assert.equal(await metricSum(server, 'madang_path_elsewhere_send_failed_total'), 0);
     });
   }
 });
