@@ -5,8 +5,7 @@ import { strict as assert } from 'node:assert';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { eventually } from '../lib/measure.mjs';
-import { skipWithoutNamespaces } from '../lib/netns.mjs';
+import { openSpaces, skipWithoutNamespaces } from '../lib/netns.mjs';
 import { binary, freeTcpPort, freeUdpPort, metricSum, skipUnlessOwned, startServer } from '../lib/server.mjs';
 
 const run = promisify(execFile);
@@ -18,33 +17,24 @@ const IPV4 = ['0.0.0.0', '0.1.2.3', '10.0.0.1', '100.64.0.1', '127.0.0.1', '127.
 const PORT = 13478;
 
 describe('peers elsewhere', { skip: skipUnlessOwned() || skipWithoutNamespaces() }, () => {
-  const [ours, theirs] = ['s', 'p'].map((end) => `madang-turn-${process.pid}-${end}`);
-  const ip = (...words) => execFileSync('ip', words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let spaces;
   let server;
 
   before(async () => {
-    for (const name of [ours, theirs]) ip('netns', 'add', name);
-    ip('link', 'add', 'wan', 'netns', ours, 'type', 'veth', 'peer', 'name', 'wan', 'netns', theirs);
-    for (const [name, address] of [[ours, SERVER], [theirs, PEER]]) {
-      ip('-n', name, 'link', 'set', 'lo', 'up');
-      ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', 'wan');
-      ip('-n', name, 'link', 'set', 'wan', 'up');
-    }
+    spaces = openSpaces(['server', 'peer']);
+    spaces.cable({ place: 'server', device: 'wan', addresses: [`${SERVER}/24`] }, { place: 'peer', device: 'wan', addresses: [`${PEER}/24`] });
     const settings = { MADANG_BIND: '0.0.0.0', MADANG_DEV: 'true', MADANG_TURN_PEERS: 'public', MADANG_TURN_UDP_PORT: String(PORT), MADANG_TURN_USERS: `${USER}: ${PASSWORD}`, MADANG_TURN_RELAY_PORTS: '50000-50099' };
-    server = spawn('ip', ['netns', 'exec', ours, binary(), 'serve'], { env: { ...process.env, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    for (const stream of [server.stdout, server.stderr]) stream.on('data', (bytes) => (said += bytes));
-    await eventually('the server is up', () => said.includes('media port open'));
+    server = spaces.start('server', [binary(), 'serve'], settings);
+    await server.says('media port open');
   });
-  after(() => {
-    server?.kill();
-    for (const name of [ours, theirs]) ip('netns', 'del', name);
-  });
+  after(() => spaces?.close());
 
   test('a host of the internet is reached, and nothing of ours or of private networks', async () => {
     const mapped = IPV4.map((address) => `::ffff:${Buffer.from(address.split('.').map(Number)).toString('hex').replace(/(.{4})(.{4})/, '$1:$2')}`);
     const peers = [...IPV4, SERVER];
-    const { stdout } = await run('ip', ['netns', 'exec', theirs, process.execPath, CLIENT, SERVER, String(PORT), USER, PASSWORD, PEER, ...peers, ...mapped]);
+    const words = [process.execPath, CLIENT, SERVER, String(PORT), USER, PASSWORD, PEER, ...peers, ...mapped];
+    const { stdout, output } = await spaces.finished('peer', words);
+    assert.ok(stdout.startsWith('{'), output);
     const tried = JSON.parse(stdout);
     const [relayedIp, relayedPort] = tried.relayed.split(':');
     assert.equal(relayedIp, SERVER);

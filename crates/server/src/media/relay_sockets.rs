@@ -305,3 +305,6 @@ fn ask(wait: &mut Wait, events: &mut Events) {
 fn ask(wait: &mut Wait, events: &mut Events) {
     wait.poll(events, Some(Duration::ZERO)).ok();
 }
+
+#[cfg(test)]
+mod tests;
