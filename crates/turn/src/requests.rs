@@ -13,6 +13,9 @@ use crate::wish::{FAMILY_IPV4, FAMILY_IPV6, Wish, family, lifetime, lifetime_ask
 /// RFC 8489 §14.3.
 const USERNAME_BYTES_MAX: usize = 508;
 const PEERS_PER_REQUEST_MAX: usize = 64;
+/// The least that asks for anything: a header, and REQUESTED-TRANSPORT (RFC 8656 §7.1). What is shorter is sent for the sake of the
+/// answer, which is not to be 3.6 times as long.
+const CHALLENGED_BYTES_MIN: usize = 28;
 /// Ports that other programs have, tried for one allocation.
 const PORT_TRIES_MAX: usize = 16;
 /// Of those that an answer 420 names.
@@ -70,6 +73,9 @@ impl Turn {
     ) -> Result<Outcome<'a>, Dropped> {
         let known = match self.authenticate(now, flow, message) {
             Ok(known) => known,
+            Err(401) if message.len() < CHALLENGED_BYTES_MIN => {
+                return self.refuse_unknown(now, flow, message, 400);
+            }
             Err(code) => return self.refuse_unknown(now, flow, message, code),
         };
         let done = self.obey(now, flow, method, message, &known);
@@ -219,23 +225,24 @@ impl Turn {
         message: &Message<'_>,
         known: &Known,
     ) -> Result<Done, Refusal> {
-        if let Some(own) = self.table.of_flow(&flow) {
-            if own.transaction != message.transaction() {
-                return Err(MISMATCH);
-            }
-            // The same request once more: our answer was lost.
-            return Ok(Done::Allocated {
-                port: own.port,
-                families: own.families,
-                lifetime: own.expires.saturating_duration_since(now.instant),
-                missing: None,
-            });
+        let own = self.table.of_flow(&flow);
+        if own.is_some_and(|own| own.transaction != message.transaction()) {
+            return Err(MISMATCH);
         }
         let wish = Wish::read(message)?;
         let (families, missing) = wish.families(
             self.config.relay_ipv4.is_some(),
             self.config.relay_ipv6.is_some(),
         )?;
+        if let Some(own) = self.table.of_flow(&flow) {
+            // The same request once more: our answer was lost.
+            return Ok(Done::Allocated {
+                port: own.port,
+                families: own.families,
+                lifetime: own.expires.saturating_duration_since(now.instant),
+                missing,
+            });
+        }
         let port = self.open(known.who, wish.is_even, families)?;
         let made = Made {
             flow,

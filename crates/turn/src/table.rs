@@ -38,6 +38,12 @@ impl Table {
         self.flows.len()
     }
 
+    /// Places that are there for allocations, used or not.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.places.capacity() + self.flows.capacity() + self.participants.len()
+    }
+
     /// To be inserted with it, or given back.
     pub(crate) fn take_port(&mut self, must_be_even: bool) -> Option<u16> {
         self.free.take(must_be_even)

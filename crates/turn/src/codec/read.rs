@@ -90,6 +90,10 @@ impl<'a> Message<'a> {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn transaction(&self) -> TransactionId {
         let id = self.bytes.get(8..HEADER_BYTES);
         id.and_then(|id| id.try_into().ok()).unwrap_or_default()

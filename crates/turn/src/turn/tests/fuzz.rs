@@ -232,6 +232,13 @@ impl Fuzz {
                 let said = Message::parse(&reply).expect("ours are sound");
                 if said.integrity().is_none() {
                     assert!(reply.len() <= 72, "{} bytes to a stranger", reply.len());
+                    assert!(
+                        reply.len() * 7 <= bytes.len() * 18,
+                        "a mirror that enlarges"
+                    );
+                    let is_binding = said.method == Some(Method::Binding);
+                    let plain = if flow.client.is_ipv4() { 16 } else { 22 };
+                    assert!(!is_binding || reply.len() * 10 <= bytes.len() * plain);
                 }
                 if let Some(nonce) = said.get(attribute::NONCE) {
                     self.clients[client].nonce = nonce.to_vec();

@@ -156,6 +156,18 @@ fn families_are_as_asked() {
 }
 
 #[test]
+fn what_is_missing_is_said_again_when_the_answer_was_lost() {
+    let mut world = World::with(|config| config.relay_ipv6 = None);
+    let mut client = client();
+    client.challenge(&mut world);
+    let more = (attribute::ADDITIONAL_ADDRESS_FAMILY, vec![2, 0, 0, 0]);
+    let request = client.sealed(Method::Allocate, [3; 12], &[udp(), more]);
+    let first = world.ask(&client, &request).expect("an answer");
+    assert_eq!(world.ask(&client, &request), Some(first));
+    assert_eq!(world.turn.counters().allocations, 1);
+}
+
+#[test]
 fn a_family_that_it_does_not_have_is_a_mismatch() {
     let mut world = World::new();
     let mut client = client();

@@ -125,6 +125,19 @@ fn a_challenge_is_short_and_says_all_that_is_needed() {
 }
 
 #[test]
+fn what_asks_for_nothing_is_not_challenged() {
+    let mut world = World::new();
+    let client = Client::new(1, "198.51.100.1:5000");
+    for method in [Method::Allocate, Method::Refresh] {
+        let request = message(method, [1; 12], &[]);
+        let reply = world.ask(&client, &request).expect("an answer");
+        assert_eq!(Answer::read_open(&reply).code, 400);
+        assert_eq!(reply.len(), 28);
+    }
+    assert_eq!(world.turn.counters().challenges, 0);
+}
+
+#[test]
 fn half_of_the_credentials_is_a_bad_request() {
     let mut world = World::new();
     let mut client = Client::new(1, "198.51.100.1:5000");
@@ -266,5 +279,8 @@ fn strangers_leave_nothing_behind() {
     }
     assert_eq!(world.turn.counters().allocations_now, 0);
     assert_eq!(world.turn.poll_timeout(), None);
+    // What a longest answer takes, and not a byte for whoever asked.
+    assert!(world.turn.reply.capacity() <= 128);
+    assert_eq!(world.turn.table.capacity(), 0);
     assert!(world.house.0.lock().expect("one thread").open.is_empty());
 }
