@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { openChromium, sdkPage } from './browsers.mjs';
+import { openChromium, openFirefox, sdkPage } from './browsers.mjs';
 import { audioClip, videoClip } from './clips.mjs';
 
 const HERE = import.meta.dirname;
@@ -198,6 +198,10 @@ class BrowserPeer {
 }
 
 export const openPeer = async (kind, traits = {}, { width, height, fps, recordSignals } = {}) => {
+  if (kind === 'firefox') {
+    const visitor = await openFirefox({ name: kind, ...traits, width, height, fps, recordSignals });
+    return new BrowserPeer(visitor, { kind, ...traits });
+  }
   if (kind !== 'chromium') {
     const peer = new ProcessPeer(kind, traits);
     await peer.ready;
