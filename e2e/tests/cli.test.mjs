@@ -40,6 +40,22 @@ const encoded = (name, sender, ...codec) => {
 const VP8 = ['-c:v', 'libvpx', '-deadline', 'realtime', '-b:v', '800k'];
 const H264 = ['-c:v', 'libx264', '-profile:v', 'baseline', '-bf', '0', '-b:v', '800k'];
 
+// The same with a tone, both in one file.
+const film = (name, sender, ...codec) => {
+  const inputs = ['-i', videoClip({ sender, ...CLIP, seconds: 10 }), '-i', audioClip({ frequencyHz: 440, seconds: 8 })];
+  ffmpeg(...inputs, '-t', '6', '-g', '10', ...codec, '-c:a', 'libopus', file(name));
+  return file(name);
+};
+
+// What is in a track of a file, packet by packet: when, and its hash. Of H.264 the pictures alone: parameter sets may be said again.
+const packetsOf = (path, track, codec) => {
+  const units = codec === H264 && track === 'v' ? ['-bsf:v', 'h264_mp4toannexb,filter_units=remove_types=7-9'] : [];
+  const text = String(ffmpeg('-i', path, '-map', `0:${track}`, '-c', 'copy', ...units, '-copyts', '-f', 'framehash', '-hash', 'md5', '-').stdout);
+  const [, a, b] = text.match(/#tb 0: (\d+)\/(\d+)/);
+  const lines = text.split('\n').filter((line) => line && !line.startsWith('#'));
+  return lines.map((line) => line.split(',').map((part) => part.trim())).map((parts) => ({ ms: (parts[2] * a * 1000) / b, hash: parts[5] }));
+};
+
 const marksOf = (path) => {
   const { stdout } = ffmpeg('-i', path, '-vsync', '0', '-f', 'rawvideo', '-pix_fmt', 'gray', '-');
   const size = CLIP.width * CLIP.height;
@@ -106,7 +122,7 @@ describe('madang publish', { skip }, () => {
     });
   }
 
-  test('a participant in the browser sees pictures of both codecs', async () => {
+  test('a participant in the browser sees pictures of both codecs, from each kind of file', async () => {
     const room = roomName('browser');
     const browser = await openChromium({ name: 'participant', sender: 59, frequencyHz: 440, video: videoClip({ sender: 59, ...CLIP }), audio: audioClip({ frequencyHz: 440 }) });
     open.push(browser);
@@ -114,8 +130,15 @@ describe('madang publish', { skip }, () => {
     browser.identity = 'participant';
     await browser.sdk('connect', { url: server.socketUrl, token: await joinToken(server, { room, identity: 'participant' }) });
     const frames = () => browser.evaluate(() => [...window.__e2e.logs.entries()].filter(([key]) => key.startsWith('publisher/')).flatMap(([, log]) => log.frames));
-    for (const [sender, name, options] of [[57, 'b.ivf', VP8], [58, 'b.h264', H264]]) {
-      const publisher = program(['publish', ...at(room), '--file', encoded(name, sender, ...options), '--fps', '10', '--loop']);
+    const files = [
+      [57, encoded('b.ivf', 57, ...VP8)],
+      [58, encoded('b.h264', 58, ...H264)],
+      [60, film('b.webm', 60, ...VP8)],
+      [61, film('b.mkv', 61, ...H264)],
+      [62, film('b.mp4', 62, ...H264)],
+    ];
+    for (const [sender, name] of files) {
+      const publisher = program(['publish', ...at(room), '--file', name, '--fps', '10', '--loop']);
       await eventually(`pictures of ${name}`, async () => (await frames()).filter(({ id }) => id >= 0 && senderOf(id) === sender).length >= FRAMES_MIN, { ms: 30_000 });
       assert.equal((await publisher.stop()).code, 0, publisher.err);
     }
@@ -181,6 +204,27 @@ describe('madang subscribe', { skip }, () => {
     await publisher.call('leave');
   });
 
+  test('files with pictures and sound arrive byte by byte, and in time with each other', async () => {
+    for (const [name, out, sender, codec] of [['f.webm', 'f-out.webm', 63, VP8], ['f.mkv', 'f-out.mp4', 64, H264], ['f.mp4', 'f-out.mkv', 65, H264], ['f.mkv', 'f-out.ogg', 64, H264]]) {
+      const channel = roomName('film');
+      const from = film(name, sender, ...codec);
+      const recorder = program(['subscribe', ...at(channel), '--out', file(out)]);
+      const { code, err } = await run(['publish', ...at(channel), '--file', from]);
+      assert.equal(code, 0, err);
+      assert.equal((await recorder.stop()).code, 0, recorder.err);
+      const begins = {};
+      for (const track of out.endsWith('.ogg') ? ['a'] : ['v', 'a']) {
+        const [sent, came] = [packetsOf(from, track, codec), packetsOf(file(out), track, codec)];
+        assert.ok(came.length >= (track === 'v' ? FRAMES_MIN : 150), `${out}: ${came.length} packets of ${track}\n${recorder.err}`);
+        const at = sent.findIndex((_, start) => came.every(({ hash }, n) => sent[start + n]?.hash === hash));
+        assert.ok(at >= 0, `${out}: what came of ${track} is not what was sent`);
+        begins[track] = came[0].ms - sent[at].ms;
+      }
+      if ('v' in begins) assert.ok(Math.abs(begins.v - begins.a) < 100, `${out}: apart by ${begins.v - begins.a} ms`);
+      if (!out.endsWith('.ogg')) assert.deepEqual(marksOf(file(out)).filter((id) => senderOf(id) !== sender), [], 'every picture has its mark');
+    }
+  });
+
   test('a publisher that comes again is seen again', async () => {
     const channel = roomName('again');
     const path = encoded('again.ivf', 54, ...VP8);
@@ -236,7 +280,7 @@ describe('what is wrong is said, and told by the exit code', { skip }, () => {
     await wrong(['publish', ...at(channel)], 2, /nothing to publish/);
     await wrong(['publish', ...at(channel), '--test', '--csi'], 2, /cannot be used with/);
     await wrong(['publish', ...at(channel), '--test', '--loop'], 2, /--loop is for --file/);
-    await wrong(['subscribe', ...at(channel), '--out', 'x.mp4'], 2, /write \.ivf or \.h264/);
+    await wrong(['subscribe', ...at(channel), '--out', 'x.avi'], 2, /write \.mkv, \.webm or \.mp4/);
     await wrong(['subscribe', ...at(channel), '--out', '-', '--data', 'metric'], 2, /standard output cannot be both/);
     await wrong(['subscribe', '-c', channel], 2, /--spider/);
   });
@@ -293,5 +337,18 @@ describe('what is wrong is said, and told by the exit code', { skip }, () => {
     const whole = Buffer.from(ffmpeg('-i', encoded('whole.ivf', 56, ...VP8), '-t', '0.5', '-c', 'copy', '-f', 'ivf', '-').stdout);
     writeFileSync(file('cut.ivf'), whole.subarray(0, whole.length - 1));
     await wrong(['publish', ...at(channel), '--file', file('cut.ivf')], 1, /cut\.ivf: it ends in the middle of a frame/);
+    const clip = ['-i', videoClip({ sender: 56, ...CLIP }), '-i', audioClip({ frequencyHz: 440 }), '-t', '2'];
+    const refused = async (name, sentence, ...codecs) => {
+      ffmpeg(...clip, ...codecs, file(name));
+      await wrong(['publish', ...at(channel), '--file', file(name)], 1, sentence);
+    };
+    const remedy = '.*ffmpeg -i FILE .*OUT\\.mkv';
+    await refused('aac.mp4', new RegExp(`aac\\.mp4: its sound is in AAC${remedy}`), ...H264, '-c:a', 'aac');
+    await refused('vp9.webm', new RegExp(`its pictures are in VP9${remedy}`), '-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-an');
+    await refused('b.mkv', new RegExp(`B-frames${remedy}`), '-c:v', 'libx264', '-bf', '2', '-an');
+    await refused('far.mp4', new RegExp(`its fragments say where they are${remedy}`), ...H264, '-an', '-movflags', 'frag_keyframe+empty_moov');
+    const film2 = readFileSync(film('cut.mp4', 56, ...H264));
+    writeFileSync(file('cut.mp4'), film2.subarray(0, film2.length - 20_000));
+    await wrong(['publish', ...at(channel), '--file', file('cut.mp4')], 1, /cut\.mp4: it has no index \(moov\)/);
   });
 });

@@ -36,6 +36,8 @@ pub struct Received {
     pub codec: Codec,
     /// By the sender's clock, from an arbitrary start.
     pub time: Duration,
+    /// The first of it.
+    pub arrived: Instant,
     /// A decoder can start with it.
     pub is_key: bool,
     /// Nothing is missing between the frame before and this one.
@@ -430,6 +432,7 @@ fn received(data: MediaData) -> Option<Received> {
         section: Section(mid),
         codec,
         time: Duration::from(data.time),
+        arrived: data.network_time,
         is_key: is_key || codec == Codec::Opus,
         is_next: data.contiguous,
         data: data.data,

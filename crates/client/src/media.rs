@@ -6,8 +6,13 @@ use crate::Codec;
 use crate::frames::Frame;
 
 pub mod annexb;
+mod avcc;
+pub mod film;
 pub mod ivf;
+pub mod matroska;
+pub mod mp4;
 pub mod ogg;
+pub mod writing;
 
 /// A frame that is longer is none: the file is damaged.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -15,7 +20,7 @@ pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What is wrong with the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
-    #[error("this is neither IVF, nor H.264 in annex B, nor Ogg")]
+    #[error("this is neither IVF, nor H.264 in annex B, nor Ogg, Matroska (WebM) or MP4")]
     Unknown,
     #[error("{0} is in it, which cannot be published: VP8 and H264 can")]
     Codec(String),
@@ -23,6 +28,9 @@ pub enum FormatError {
     Damaged(String),
     #[error("it ends in the middle of a frame")]
     Cut,
+    /// Sound, but published it is not; with what to do about it.
+    #[error("{what}; {remedy}")]
+    Unfit { what: String, remedy: &'static str },
 }
 
 /// How encoded media is kept.
@@ -31,18 +39,31 @@ pub enum Format {
     Ivf,
     AnnexB,
     Ogg,
+    /// Also WebM.
+    Matroska,
+    Mp4,
 }
 
 impl Format {
     /// So many first bytes tell.
-    pub const MAGIC_BYTES: usize = 4;
+    pub const MAGIC_BYTES: usize = 8;
 
     pub fn detect(start: &[u8]) -> Result<Self, FormatError> {
         match start {
             [b'D', b'K', b'I', b'F', ..] => Ok(Self::Ivf),
             [b'O', b'g', b'g', b'S', ..] => Ok(Self::Ogg),
             [0, 0, 1, ..] | [0, 0, 0, 1, ..] => Ok(Self::AnnexB),
+            [0x1a, 0x45, 0xdf, 0xa3, ..] => Ok(Self::Matroska),
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Ok(Self::Mp4),
             _ => Err(FormatError::Unknown),
+        }
+    }
+
+    /// It has several tracks, and is read at many places: by [`film::Reader`].
+    pub fn is_film(self) -> bool {
+        match self {
+            Self::Matroska | Self::Mp4 => true,
+            Self::Ivf | Self::AnnexB | Self::Ogg => false,
         }
     }
 }
@@ -62,13 +83,19 @@ enum ReaderKind {
 
 impl Reader {
     /// `frame_interval` is for annex B, which has no times.
-    pub fn new(format: Format, frame_interval: Duration) -> Self {
+    pub fn new(format: Format, frame_interval: Duration) -> Result<Self, FormatError> {
         let kind = match format {
             Format::Ivf => ReaderKind::Ivf(ivf::Reader::default()),
             Format::AnnexB => ReaderKind::AnnexB(annexb::Reader::new(frame_interval)),
             Format::Ogg => ReaderKind::Ogg(Box::default()),
+            Format::Matroska | Format::Mp4 => {
+                return Err(FormatError::Unfit {
+                    what: "Matroska and MP4 are not read from a pipe".to_owned(),
+                    remedy: "give the file by --file, or pipe IVF: ffmpeg -re -i FILE -an -c copy -f ivf -",
+                });
+            }
         };
-        Self { kind }
+        Ok(Self { kind })
     }
 
     /// Whether the times of the frames are those of the format; else they are made up from the interval.

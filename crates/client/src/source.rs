@@ -13,6 +13,7 @@ use crate::Kind;
 use crate::frames::Frame;
 use crate::media::{Format, FormatError, Reader};
 
+mod film;
 mod program;
 
 pub use program::{Encoding, Program};
@@ -66,7 +67,9 @@ pub enum Delivery {
 pub struct Source {
     name: String,
     origin: Origin,
-    kind: Kind,
+    /// Of its tracks.
+    kinds: Vec<Kind>,
+    is_film: bool,
     /// Between two pictures of a stream without times.
     interval: Duration,
 }
@@ -74,39 +77,54 @@ pub struct Source {
 impl Source {
     /// Looks whether it is there. Standard input and programs give pictures; a file says what it has.
     pub async fn open(origin: Origin, fps: u32) -> Result<Self, SourceError> {
-        let (name, kind) = match &origin {
-            Origin::File { path, .. } => (path.display().to_string(), file_kind(path).await?),
-            Origin::Stdin(_) => ("standard input".to_owned(), Kind::Video),
+        let mut is_film = false;
+        let (name, kinds) = match &origin {
+            Origin::File { path, .. } => {
+                let name = path.display().to_string();
+                let format = file_format(path).await?;
+                is_film = format.is_film();
+                let kinds = match format {
+                    Format::Ivf | Format::AnnexB => vec![Kind::Video],
+                    Format::Ogg => vec![Kind::Audio],
+                    Format::Matroska | Format::Mp4 => film::probe(format, path, &name).await?,
+                };
+                (name, kinds)
+            }
+            Origin::Stdin(_) => ("standard input".to_owned(), vec![Kind::Video]),
             Origin::Program(program) => {
                 program.check()?;
-                (program.name().to_owned(), Kind::Video)
+                (program.name().to_owned(), vec![Kind::Video])
             }
         };
         Ok(Self {
             name,
             origin,
-            kind,
+            kinds,
+            is_film,
             interval: Duration::from_secs(1) / fps.max(1),
         })
     }
 
-    pub fn kind(&self) -> Kind {
-        self.kind
+    /// Of its tracks, in the order of their numbers.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
     }
 
-    /// Delivers frames, each with the source's number, until it is over or nobody takes them. Ends what it started when it is
-    /// dropped.
+    /// Delivers frames, each with its track's number, until it is over or nobody takes them. The first track has that number.
+    /// Ends what it started when it is dropped.
     pub async fn run(self, number: usize, to: mpsc::Sender<(usize, Delivery)>) {
         let Self {
             name,
             origin,
+            kinds,
+            is_film,
             interval,
-            ..
         } = self;
         let mut run = Run {
             name: &name,
             interval,
             number,
+            kinds: &kinds,
             to,
             start: None,
             offset: Duration::ZERO,
@@ -114,7 +132,7 @@ impl Source {
             delivered: false,
         };
         let done = match origin {
-            Origin::File { path, repeat } => run.file(&path, repeat).await,
+            Origin::File { path, repeat } => run.file(&path, is_film, repeat).await,
             Origin::Stdin(pace) => run.stream(&mut tokio::io::stdin(), pace).await,
             Origin::Program(program) => run.program(&program).await,
         };
@@ -129,7 +147,7 @@ impl Source {
     }
 }
 
-async fn file_kind(path: &Path) -> Result<Kind, SourceError> {
+async fn file_format(path: &Path) -> Result<Format, SourceError> {
     let name = path.display().to_string();
     let failed = |error| SourceError::Io {
         name: name.clone(),
@@ -139,11 +157,7 @@ async fn file_kind(path: &Path) -> Result<Kind, SourceError> {
     let mut magic = Vec::new();
     let mut start = file.take(u64::try_from(Format::MAGIC_BYTES).unwrap_or(u64::MAX));
     start.read_to_end(&mut magic).await.map_err(failed)?;
-    match Format::detect(&magic) {
-        Ok(Format::Ivf | Format::AnnexB) => Ok(Kind::Video),
-        Ok(Format::Ogg) => Ok(Kind::Audio),
-        Err(error) => Err(SourceError::Format { name, error }),
-    }
+    Format::detect(&magic).map_err(|error| SourceError::Format { name, error })
 }
 
 enum Stop {
@@ -155,6 +169,7 @@ struct Run<'a> {
     name: &'a str,
     interval: Duration,
     number: usize,
+    kinds: &'a [Kind],
     to: mpsc::Sender<(usize, Delivery)>,
     start: Option<Instant>,
     /// Of the round that is played, when a file is played again and again.
@@ -164,11 +179,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn file(&mut self, path: &Path, repeat: bool) -> Result<(), Stop> {
+    async fn file(&mut self, path: &Path, is_film: bool, repeat: bool) -> Result<(), Stop> {
         loop {
-            let mut file = File::open(path).await.map_err(|error| self.io(error))?;
             self.delivered = false;
-            self.stream(&mut file, Pace::Timed).await?;
+            if is_film {
+                self.film(path).await?;
+            } else {
+                let mut file = File::open(path).await.map_err(|error| self.io(error))?;
+                self.stream(&mut file, Pace::Timed).await?;
+            }
             if !repeat || !self.delivered {
                 return Ok(());
             }
@@ -216,7 +235,8 @@ impl Run<'_> {
                         continue;
                     }
                     let format = Format::detect(&start).map_err(|error| self.wrong(error))?;
-                    reader.insert(Reader::new(format, self.interval))
+                    let new = Reader::new(format, self.interval);
+                    reader.insert(new.map_err(|error| self.wrong(error))?)
                 }
             };
             if start.is_empty() {
@@ -247,9 +267,12 @@ impl Run<'_> {
                 tokio::time::sleep_until((start + frame.time).into()).await;
             }
         }
-        self.last = frame.time;
+        self.last = self.last.max(frame.time);
         self.delivered = true;
-        let sent = self.to.send((self.number, Delivery::Frame(frame))).await;
+        let kind = frame.codec.kind();
+        let track = self.kinds.iter().position(|of| *of == kind);
+        let number = self.number + track.unwrap_or_default();
+        let sent = self.to.send((number, Delivery::Frame(frame))).await;
         sent.map_err(|_| Stop::NobodyListens)
     }
 

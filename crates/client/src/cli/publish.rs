@@ -56,8 +56,8 @@ struct Input {
     /// `-`: H.264 in annex B, or IVF with VP8 or H.264, from standard input, passed through as it is.
     #[arg(value_name = "-", value_parser = ["-"], group = "source")]
     stdin: Option<String>,
-    /// An encoded file, passed through as it is: IVF (VP8, H.264), H.264 in annex B, Opus in Ogg. May be given several times:
-    /// pictures and sound.
+    /// An encoded file, passed through as it is: Matroska, WebM or MP4 (VP8, H.264, Opus), IVF (VP8, H.264), H.264 in annex B,
+    /// Opus in Ogg. May be given several times: pictures and sound.
     #[arg(long, value_name = "FILE", group = "source")]
     file: Vec<PathBuf>,
     /// A moving test pattern with a clock. Needs FFmpeg.
@@ -123,7 +123,7 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
         retry: Retry::new(args.server.reconnect),
         printer: Printer::new(&args.data),
         wish: Wish {
-            send: sources.iter().map(Source::kind).collect(),
+            send: sources.iter().flat_map(Source::kinds).copied().collect(),
             receive: Vec::new(),
             channels: args.data.labels.clone(),
             ..Wish::default()
@@ -360,9 +360,12 @@ impl Publisher {
             Told::Connected(to) => {
                 self.retry.worked();
                 self.status.say(&format!("connected to {to}"));
-                for (number, source) in self.sources.drain(..).enumerate() {
+                let mut number = 0;
+                for source in self.sources.drain(..) {
                     self.running += 1;
+                    let tracks = source.kinds().len();
                     tokio::spawn(source.run(number, self.deliver.clone()));
+                    number += tracks;
                 }
             }
             Told::Data { from, message } => {

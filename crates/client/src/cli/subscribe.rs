@@ -39,8 +39,8 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Subscribe {
     #[command(flatten)]
     server: Server,
-    /// Write the pictures as they come to this file: .ivf (VP8, H.264) or .h264; `-` is standard output. Without this and
-    /// without --data, statistics are shown.
+    /// Write pictures and sound as they come to this file: .mkv, .webm (VP8) or .mp4 (H.264); pictures alone: .ivf or .h264; sound
+    /// alone: .ogg. `-` is standard output. Without this and without --data, statistics are shown.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// With --spider: of several pictures, take one in this codec.
@@ -71,7 +71,7 @@ async fn subscribing(args: Subscribe) -> Result<End, CliError> {
         None => None,
     };
     let receive = match (&recorder, has_data) {
-        (Some(_), _) => vec![Kind::Video],
+        (Some(recorder), _) => recorder.kinds().to_vec(),
         (None, true) => Vec::new(),
         (None, false) => vec![Kind::Video, Kind::Audio],
     };
@@ -98,7 +98,10 @@ async fn subscribing(args: Subscribe) -> Result<End, CliError> {
     };
     let done = subscriber.run(&way).await;
     if let Some(recorder) = &mut subscriber.recorder {
-        recorder.finish()?;
+        let empty = recorder.finish()?;
+        if let Some(said) = empty.filter(|_| done.is_ok()) {
+            subscriber.status.say(&said);
+        }
     }
     done
 }
@@ -127,7 +130,9 @@ impl Subscriber {
                 }
                 Err(done) => return done,
             };
-            self.start_anew();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.start_anew()?;
+            }
             tokio::select! {
                 () = self.stop.next() => return Ok(End::User),
                 () = tokio::time::sleep(wait) => {}
@@ -189,7 +194,7 @@ impl Subscriber {
             Told::Changed { from, said } => {
                 self.status.say(&said);
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.changed(from.as_deref());
+                    recorder.changed(from.as_deref())?;
                 }
             }
             Told::Said(said) => self.status.say(&said),
@@ -225,12 +230,5 @@ impl Subscriber {
             Taken::NobodyReads => return Ok(Some(End::User)),
         }
         Ok(None)
-    }
-
-    /// Another connection: its pictures have other sections and other times.
-    fn start_anew(&mut self) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.start_anew();
-        }
     }
 }

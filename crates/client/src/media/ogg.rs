@@ -8,6 +8,10 @@ use super::FormatError;
 use crate::Codec;
 use crate::frames::Frame;
 
+mod writer;
+
+pub use writer::Writer;
+
 const PAGE_HEADER_BYTES: usize = 27;
 /// Identification and comments come before the sound.
 const HEADERS: u32 = 2;
@@ -126,8 +130,16 @@ fn damaged(error: &OggReadError) -> FormatError {
     FormatError::Damaged(error.to_string())
 }
 
+/// The identification header: two channels, and nothing to leave out at the beginning (RFC 7845 §5.1).
+pub(super) fn opus_head() -> Vec<u8> {
+    let mut bytes = b"OpusHead\x01\x02\0\0".to_vec();
+    bytes.extend_from_slice(&48_000_u32.to_le_bytes());
+    bytes.extend_from_slice(&[0; 3]);
+    bytes
+}
+
 /// RFC 6716 §3.1: the first byte says how long a frame is, and it or the second how many there are.
-fn opus_duration(packet: &[u8]) -> Duration {
+pub(super) fn opus_duration(packet: &[u8]) -> Duration {
     let toc = packet.first().copied().unwrap_or_default();
     let configuration = toc >> 3;
     let frame_us = match configuration {

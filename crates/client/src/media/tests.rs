@@ -2,7 +2,7 @@ use super::*;
 
 /// Cut into pieces of that many bytes.
 fn read(format: Format, bytes: &[u8], piece: usize) -> Result<Vec<Frame>, FormatError> {
-    let mut reader = Reader::new(format, Duration::from_millis(40));
+    let mut reader = Reader::new(format, Duration::from_millis(40))?;
     let mut frames = Vec::new();
     for piece in bytes.chunks(piece) {
         reader.push(piece);
@@ -74,13 +74,10 @@ fn the_first_bytes_tell() {
     assert_eq!(Format::detect(b"OggS"), Ok(Format::Ogg));
     assert_eq!(Format::detect(&[0, 0, 1, 0x67]), Ok(Format::AnnexB));
     assert_eq!(Format::detect(&[0, 0, 0, 1]), Ok(Format::AnnexB));
-    for wrong in [
-        &b""[..],
-        b"DKI",
-        b"RIFF",
-        &[0, 0, 0, 0],
-        &[0x1a, 0x45, 0xdf, 0xa3],
-    ] {
+    let matroska = [0x1a, 0x45, 0xdf, 0xa3];
+    assert_eq!(Format::detect(&matroska), Ok(Format::Matroska));
+    assert_eq!(Format::detect(b"\0\0\0\x20ftypisom"), Ok(Format::Mp4));
+    for wrong in [&b""[..], b"DKI", b"RIFF", &[0, 0, 0, 0], b"\0\0\0\x20moov"] {
         assert_eq!(
             Format::detect(wrong),
             Err(FormatError::Unknown),
@@ -181,7 +178,7 @@ fn annex_b_of_noise_gives_no_picture() {
     ] {
         assert_eq!(read(Format::AnnexB, noise, 2), Ok(Vec::new()), "{noise:?}");
     }
-    let mut reader = Reader::new(Format::AnnexB, Duration::ZERO);
+    let mut reader = Reader::new(Format::AnnexB, Duration::ZERO).expect("a stream");
     reader.push(&[0, 0, 1, 0x65, 0x88]);
     reader.push(&vec![0xff; FRAME_BYTES_MAX]);
     assert!(matches!(reader.next_frame(), Err(FormatError::Damaged(_))));

@@ -42,7 +42,7 @@ async fn a_file_is_played_at_its_times_and_again() {
     let source = open(folder.file("x.ivf", &video(&[0, 40])), true)
         .await
         .expect("a file");
-    assert_eq!(source.kind(), Kind::Video);
+    assert_eq!(source.kinds(), [Kind::Video]);
     let (to, mut from) = mpsc::channel(1);
     let running = tokio::spawn(source.run(3, to));
     let mut times = Vec::new();
