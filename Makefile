@@ -13,7 +13,7 @@ CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 
-.PHONY: help run test check setup web build bench bench-topologies nat-matrix screens clean toolchain
+.PHONY: help run test check setup web build bench bench-topologies bench-turn nat-matrix screens clean toolchain
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ bench: toolchain ## the cost of a forwarded packet, beside its floor
 
 bench-topologies: toolchain ## what mesh, SFU and MCU cost everybody (root, FFmpeg)
 	cargo run --release --locked -p madang-bench -- topologies
+
+bench-turn: toolchain ## what the relay costs, beside coturn's (root; installs coturn, strace and valgrind by apt)
+	bench/setup.sh
+	cargo run --release --locked -p madang-bench -- turn
 
 nat-matrix: toolchain setup build ## who reaches whom through which NAT and firewall, and by which way (root; docs/nat.md)
 	node e2e/nat/matrix.mjs $(ARGS)

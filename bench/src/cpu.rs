@@ -21,6 +21,15 @@ pub(crate) fn of_this_thread() -> anyhow::Result<Duration> {
     read(Path::new("/proc/thread-self"))
 }
 
+/// Of all threads of a process.
+pub(crate) fn of_process(id: u32) -> anyhow::Result<Duration> {
+    let mut all = Duration::ZERO;
+    for entry in fs::read_dir(format!("/proc/{id}/task"))? {
+        all += read(&entry?.path())?;
+    }
+    Ok(all)
+}
+
 /// First field: nanoseconds on a CPU. Brought up to date whenever the thread sleeps.
 fn read(task: &Path) -> anyhow::Result<Duration> {
     let path = task.join("schedstat");
@@ -47,7 +56,12 @@ pub(crate) fn ip_bytes() -> anyhow::Result<u64> {
 
 /// Resident memory of this process.
 pub(crate) fn memory_bytes() -> anyhow::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    memory_bytes_of("self")
+}
+
+/// Of the process with this id.
+pub(crate) fn memory_bytes_of(id: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))

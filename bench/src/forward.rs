@@ -254,20 +254,8 @@ impl Stage {
     fn join(&mut self, number: Number, offerer: Offerer) -> anyhow::Result<()> {
         let id = PeerId(u64::from(number) + 1);
         let PeerPort { requests, events } = self.media.attach(ShardId(0), id);
-        requests.send(Request::Join(Box::new(Join {
-            room: room(),
-            shards: ShardSet::default(),
-            identity: Identity::new(&id.to_string()),
-            name: String::new(),
-            metadata: String::new(),
-            attributes: std::collections::BTreeMap::new(),
-            kind: PeerKind(0),
-            grant: Grant::everything(),
-            auto_subscribe: offerer == Offerer::Server,
-            form: DataForm(1),
-            msid: MsidStyle::PeerAndTrack,
-            annotation: Bytes::new(),
-        })))?;
+        let join = join_of(room_of(1), id, offerer == Offerer::Server);
+        requests.send(Request::Join(Box::new(join)))?;
         requests.send(Request::Open {
             connection: MAIN,
             options: ConnectionOptions {
@@ -391,10 +379,28 @@ fn say(orders: &Mutex<ChildStdin>, order: &Order) -> anyhow::Result<()> {
     Ok(orders.flush()?)
 }
 
-fn room() -> Arc<RoomInfo> {
+/// Of somebody who may do everything.
+pub(crate) fn join_of(room: Arc<RoomInfo>, id: PeerId, auto_subscribe: bool) -> Join {
+    Join {
+        room,
+        shards: ShardSet::default(),
+        identity: Identity::new(&id.to_string()),
+        name: String::new(),
+        metadata: String::new(),
+        attributes: std::collections::BTreeMap::new(),
+        kind: PeerKind(0),
+        grant: Grant::everything(),
+        auto_subscribe,
+        form: DataForm(1),
+        msid: MsidStyle::PeerAndTrack,
+        annotation: Bytes::new(),
+    }
+}
+
+pub(crate) fn room_of(id: u64) -> Arc<RoomInfo> {
     Arc::new(RoomInfo {
-        id: RoomId(1),
-        name: RoomName::new("hall"),
+        id: RoomId(id),
+        name: RoomName::new(&format!("hall {id}")),
         metadata: String::new(),
         created_wall_ms: 0,
         peers_max: None,

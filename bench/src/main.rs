@@ -7,6 +7,7 @@ mod floor;
 mod forward;
 mod site;
 mod topologies;
+mod turn;
 mod video;
 mod words;
 
@@ -41,6 +42,17 @@ enum Command {
     /// The same, already inside of its network namespace.
     #[command(hide = true)]
     TopologiesInside(topologies::Topologies),
+    /// Our TURN server beside coturn, and beside no relay at all.
+    Turn(turn::Comparison),
+    /// The same, already inside of its network namespace.
+    #[command(hide = true)]
+    TurnInside(turn::Comparison),
+    /// Our server, in a process of its own.
+    #[command(hide = true)]
+    TurnServer(turn::OwnServer),
+    /// Our server's core alone, to count its instructions.
+    #[command(hide = true)]
+    TurnCore(turn::Inside),
     /// The publisher and the subscribers, in a process of their own.
     #[command(hide = true)]
     Clients,
@@ -87,6 +99,10 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Command::Topologies(topologies)) => topologies::run(&topologies),
         Some(Command::TopologiesInside(topologies)) => topologies::measure(&topologies),
+        Some(Command::Turn(comparison)) => turn::run(&comparison),
+        Some(Command::TurnInside(comparison)) => turn::measure(&comparison),
+        Some(Command::TurnServer(own)) => turn::serve(&own),
+        Some(Command::TurnCore(inside)) => turn::relay(&inside),
         Some(Command::Clients) => clients::run(),
     }
 }

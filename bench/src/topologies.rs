@@ -7,7 +7,7 @@
 
 mod mesh;
 mod mixing;
-mod sfu;
+pub(crate) mod sfu;
 mod table;
 
 use std::path::PathBuf;
@@ -45,14 +45,14 @@ pub(crate) struct Topologies {
 
 /// Of one participant, and of the server; IP packets, one second.
 #[derive(Debug, Clone, Copy, Default)]
-struct Figures {
+pub(crate) struct Figures {
     up_bps: f64,
     down_bps: f64,
-    server_in_bps: f64,
-    server_out_bps: f64,
+    pub(crate) server_in_bps: f64,
+    pub(crate) server_out_bps: f64,
     /// Of one core: 1 is all of it.
     participant_cpu: f64,
-    server_cpu: f64,
+    pub(crate) server_cpu: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ pub(crate) fn measure(topologies: &Topologies) -> anyhow::Result<()> {
         rows.push(Row {
             participants: *participants,
             mesh: mesh::measure(*participants, time)?,
-            sfu: sfu::measure(*participants, time)?,
+            sfu: sfu::measure(*participants, time, sfu::Way::Straight)?,
             mixing: codec.mix(*participants)?,
         });
         eprintln!("{participants} participants: measured");

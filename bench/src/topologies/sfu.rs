@@ -1,7 +1,7 @@
 //! Everybody has a connection up to our server and one down from it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use madang_client::{Happening, Kind, Peer, Section};
-use madang_server::media::{Media, MediaConfig, PathCounters, PeerPort, PeerRequests};
+use madang_server::media::{FarEnd, Media, MediaConfig, PathCounters, PeerPort, PeerRequests};
 use madang_sfu::api::{
     ConnectionKey, ConnectionOptions, DataForm, Event, Grant, Identity, Join, MsidStyle, Offerer,
     PeerId, PeerKind, Request, RoomId, RoomInfo, RoomName, ShardId, ShardSet,
@@ -17,6 +17,7 @@ use madang_sfu::api::{
 
 use super::{Figures, PATIENCE, Reading, Stage, Watching};
 use crate::cpu;
+use crate::turn::{Account, Tunnel, relay_config};
 use crate::video::Video;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -26,7 +27,17 @@ const DOWN: ConnectionKey = ConnectionKey(1);
 /// Of IPv4 and UDP, before each datagram.
 const HEADER_BYTES: u64 = 28;
 
-pub(super) fn measure(participants: u32, time: Duration) -> anyhow::Result<Figures> {
+/// How the participants reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Straight,
+    /// By a tunnel that relays nothing.
+    Tunnel,
+    /// By a tunnel that has everything relayed by the server itself.
+    Relay,
+}
+
+pub(crate) fn measure(participants: u32, time: Duration, way: Way) -> anyhow::Result<Figures> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -35,6 +46,7 @@ pub(super) fn measure(participants: u32, time: Duration) -> anyhow::Result<Figur
         udp_port: 0,
         bind: vec![LOOPBACK],
         shards: 1,
+        relay: (way == Way::Relay).then(relay_config),
         ..MediaConfig::default()
     };
     config.core.connect_timeout = PATIENCE;
@@ -43,7 +55,7 @@ pub(super) fn measure(participants: u32, time: Duration) -> anyhow::Result<Figur
     let stage = Arc::new(Stage::default());
     let mut threads = Vec::new();
     for number in 0..participants {
-        let life = live(number, media.clone(), Arc::clone(&stage));
+        let life = live(number, media.clone(), Arc::clone(&stage), way);
         threads.push(super::participant(number, &stage, life)?);
     }
     let figures = super::everybody_watches(&stage, participants).and_then(|()| {
@@ -106,7 +118,7 @@ fn figures(
     clippy::wildcard_enum_match_arm,
     reason = "a benchmark of the packet path, not a dialect"
 )]
-async fn live(number: u32, media: Media, stage: Arc<Stage>) -> anyhow::Result<()> {
+async fn live(number: u32, media: Media, stage: Arc<Stage>, way: Way) -> anyhow::Result<()> {
     let id = PeerId(u64::from(number) + 1);
     let PeerPort {
         requests,
@@ -123,13 +135,22 @@ async fn live(number: u32, media: Media, stage: Arc<Stage>) -> anyhow::Result<()
     })?;
     let mut video: Option<Video> = None;
     let mut watching: BTreeMap<Section, Watching> = BTreeMap::new();
+    // The one up and the one down.
+    let mut tunnels = Vec::new();
     loop {
         let next = video.as_ref().map(Video::next);
         tokio::select! {
             event = events.recv() => match event.context("the server is gone")? {
-                Event::Answer { sdp, .. } => up.take_answer(&sdp)?,
+                Event::Answer { sdp, .. } => {
+                    let tunnel = tunnel(&media, id, way)?;
+                    up.take_answer(&by(tunnel.as_ref(), &media, &sdp))?;
+                    tunnels.extend(tunnel);
+                }
                 Event::Offer { sdp, number, .. } => {
-                    let sdp = down.answer(&sdp)?;
+                    if tunnels.len() < 2 {
+                        tunnels.extend(tunnel(&media, id, way)?);
+                    }
+                    let sdp = down.answer(&by(tunnels.last(), &media, &sdp))?;
                     requests.send(Request::Answer { connection: DOWN, sdp, number })?;
                 }
                 Event::Refused { request, refusal } => bail!("{request:?}: {refusal}"),
@@ -161,6 +182,34 @@ async fn live(number: u32, media: Media, stage: Arc<Stage>) -> anyhow::Result<()
             },
         }
     }
+}
+
+/// None: they go straight.
+fn tunnel(media: &Media, id: PeerId, way: Way) -> anyhow::Result<Option<Tunnel>> {
+    let server = SocketAddr::new(LOOPBACK, media.local_port());
+    Ok(match way {
+        Way::Straight => None,
+        Way::Tunnel => Some(Tunnel::direct(server)?),
+        Way::Relay => {
+            let access = media.relay_access(id, None, FarEnd::Server);
+            let access = access.context("nothing is relayed")?;
+            let account = Account {
+                username: access.username,
+                password: access.password,
+            };
+            Some(Tunnel::relayed(server, &account)?)
+        }
+    })
+}
+
+/// The server as it is reached by that tunnel.
+fn by(tunnel: Option<&Tunnel>, media: &Media, sdp: &str) -> String {
+    let Some(tunnel) = tunnel else {
+        return sdp.to_owned();
+    };
+    let place = |address: SocketAddr| format!(" {} {} ", address.ip(), address.port());
+    let server = SocketAddr::new(LOOPBACK, media.local_port());
+    sdp.replace(&place(server), &place(tunnel.entrance))
 }
 
 fn enter(requests: &PeerRequests, id: PeerId) -> anyhow::Result<()> {

@@ -204,16 +204,9 @@ impl Bucket {
     }
 
     pub(crate) fn take(&mut self, now: Instant, rate: u64, bytes: usize) -> bool {
-        let pause = now.saturating_duration_since(self.filled);
-        let nanoseconds = pause.min(Duration::from_secs(1)).subsec_nanos();
-        let more = if pause >= Duration::from_secs(1) {
-            burst(rate)
-        } else {
-            rate.saturating_mul(u64::from(nanoseconds)) / 1_000_000_000
-        };
-        if more > 0 {
-            self.bytes = (self.bytes + more).min(burst(rate));
-            self.filled = now;
+        // Else in the same batch: nothing has come back since.
+        if now != self.filled {
+            self.fill(now, rate);
         }
         match self
             .bytes
@@ -224,6 +217,20 @@ impl Bucket {
                 true
             }
             None => false,
+        }
+    }
+
+    fn fill(&mut self, now: Instant, rate: u64) {
+        let pause = now.saturating_duration_since(self.filled);
+        let nanoseconds = pause.min(Duration::from_secs(1)).subsec_nanos();
+        let more = if pause >= Duration::from_secs(1) {
+            burst(rate)
+        } else {
+            rate.saturating_mul(u64::from(nanoseconds)) / 1_000_000_000
+        };
+        if more > 0 {
+            self.bytes = (self.bytes + more).min(burst(rate));
+            self.filled = now;
         }
     }
 }

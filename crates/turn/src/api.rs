@@ -14,7 +14,7 @@ pub struct Now {
 }
 
 /// Between the client and us. Between us and peers it is always UDP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     Udp,
     Tcp,
@@ -22,7 +22,7 @@ pub enum Transport {
 }
 
 /// The five things that name an allocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
     pub transport: Transport,
     pub client: SocketAddr,

@@ -7,6 +7,7 @@ mod api;
 mod codec;
 mod counters;
 mod credentials;
+mod hashing;
 mod limiter;
 mod nonce;
 mod peers;

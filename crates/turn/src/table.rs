@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::allocation::Allocation;
 use crate::api::{Config, Flow};
+use crate::hashing::Keyed;
 use crate::ports::{Free, Ports};
 
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub(crate) struct Table {
     ports: Ports,
     free: Free,
     places: Vec<Option<Box<Allocation>>>,
-    flows: HashMap<Flow, u16>,
+    flows: HashMap<Flow, u16, Keyed>,
     participants: BTreeMap<u64, Vec<u16>>,
     deadlines: BTreeSet<(Instant, u16)>,
 }
@@ -28,7 +29,7 @@ impl Table {
             ports,
             free,
             places: Vec::new(),
-            flows: HashMap::new(),
+            flows: HashMap::with_hasher(Keyed::new(&config.secret)),
             participants: BTreeMap::new(),
             deadlines: BTreeSet::new(),
         }

@@ -433,8 +433,9 @@ fn channel_from(
 ) -> Result<Option<u16>, Dropped> {
     let channel = allocation.channel_to(now, from);
     let is_lasting = channel.is_some_and(|(_, channel)| channel.class != PeerClass::Member);
-    let is_let_in = is_lasting
-        || (allocation.is_permitted(now, from) && policy.peer(allocation.who, from).is_some());
+    // A channel is a permission.
+    let is_permitted = || channel.is_some() || allocation.is_permitted(now, from);
+    let is_let_in = is_lasting || (is_permitted() && policy.peer(allocation.who, from).is_some());
     if is_let_in {
         Ok(channel.map(|(number, _)| number))
     } else {

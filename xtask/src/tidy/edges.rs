@@ -82,7 +82,7 @@ const CRATES: &[Crate] = &[
     },
     Crate {
         name: "madang-bench",
-        ours: &["madang", "madang-sfu", "madang-client"],
+        ours: &["madang", "madang-sfu", "madang-turn", "madang-client"],
         forbidden: &[MEDIA_ENGINE],
     },
     Crate {
