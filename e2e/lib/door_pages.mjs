@@ -10,7 +10,7 @@ let served;
 export const doorPage = async (name) => {
   served ??= (async () => {
     const scripts = new Map();
-    for (const each of ['kurento', 'ertc', 'mesh']) {
+    for (const each of ['kurento', 'ertc', 'mesh', 'whip']) {
       const { outputFiles } = await build({ entryPoints: [resolve(HERE, `../peers/door_${each}.js`)], bundle: true, write: false, format: 'iife', target: 'es2022', define: { global: 'window' }, logLevel: 'error' });
       scripts.set(`/${each}.js`, outputFiles[0].text);
     }

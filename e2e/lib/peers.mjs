@@ -24,6 +24,7 @@ const commands = {
   peers: () => [process.execPath, [resolve(HERE, '../peers/door_signalling.mjs')]],
   signalling: () => [pythonPath(), [resolve(HERE, '../peers/door_signalling.py')]],
   mesh: () => [pythonPath(), [resolve(HERE, '../peers/door_mesh.py')]],
+  whip: () => [pythonPath(), [resolve(HERE, '../peers/door_whip.py')]],
   relay: () => [pythonPath(), [resolve(HERE, '../peers/turn_client.py')]],
   pythonApi: ({ server }) => [pythonPath(), [resolve(HERE, '../peers/python_api.py'), server.url, server.key, server.secret]],
 };

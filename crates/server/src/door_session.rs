@@ -52,8 +52,19 @@ pub(crate) struct Visitor {
     pub(crate) reached: Option<IpAddr>,
     /// Showed a token of the configuration already: may enter any room.
     pub(crate) is_trusted: bool,
+    /// What it showed the carrier lets it in with; then no entrance is asked for more.
+    pub(crate) granted: Option<Granted>,
     /// By which the carrier knows this conversation, if it shows them.
     pub(crate) listing: Option<Listing>,
+}
+
+/// What whoever is let in may do, and what his token says of a room that is not there yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted {
+    pub(crate) grant: Grant,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) settings: RoomSettings,
+    pub(crate) may_create: bool,
 }
 
 struct Held {
@@ -214,7 +225,7 @@ impl Running {
         if shared.tasks.stopping.is_cancelled() {
             return Err(EnterError::Stopping);
         }
-        let Some((grant, attributes)) = self.grant(entrance) else {
+        let Some(granted) = self.granted(entrance) else {
             Stats::count(&shared.stats.refused_tokens);
             return Err(EnterError::NotAllowed);
         };
@@ -225,13 +236,13 @@ impl Running {
             Stats::count(&shared.stats.refused_joins_of_ip);
             return Err(EnterError::ServerFull);
         }
-        let takes_over = entrance.takes_over && (grant.admin || shared.config.dev);
+        let takes_over = entrance.takes_over && (granted.grant.admin || shared.config.dev);
         let wish = Wish {
             room: &entrance.room,
             identity: &entrance.identity,
             topology: entrance.topology,
-            settings: RoomSettings::default(),
-            may_create: false,
+            settings: granted.settings,
+            may_create: granted.may_create,
             is_exclusive: entrance.is_exclusive && !takes_over,
             key: entrance.key.as_deref(),
         };
@@ -242,8 +253,8 @@ impl Running {
             peer: seat.peer,
             room: Arc::clone(&seat.room),
             shards: seat.shards,
-            grant,
-            attributes,
+            grant: granted.grant,
+            attributes: granted.attributes,
             hides_addresses: seat.bounds.hides_addresses,
         };
         let held = Held {
@@ -260,10 +271,13 @@ impl Running {
 
     fn ways(&self, place: Place, wish: &WaysWish) -> Option<Ways> {
         let held = self.places.get(&place)?;
-        let access =
-            self.shared
-                .media
-                .relay_access(held.seat.peer, self.visitor.reached, FarEnd::Members);
+        let far = if wish.is_to_server {
+            FarEnd::Server
+        } else {
+            FarEnd::Members
+        };
+        let media = &self.shared.media;
+        let access = media.relay_access(held.seat.peer, self.visitor.reached, far);
         let ttl = access.as_ref().map_or(PASS_TTL, |access| access.ttl);
         let is_open = held.seat.bounds.topology != Some(Topology::Mesh);
         let wanted = wish.pass.as_ref().filter(|_| is_open);
@@ -295,6 +309,19 @@ impl Running {
             video.can_update_own_metadata = None;
         }
         keys.sign(keys.first()?, claims, now().wall, ttl)
+    }
+
+    fn granted(&self, entrance: &Entrance) -> Option<Granted> {
+        if let Some(granted) = &self.visitor.granted {
+            return Some(granted.clone());
+        }
+        let (grant, attributes) = self.grant(entrance)?;
+        Some(Granted {
+            grant,
+            attributes,
+            settings: RoomSettings::default(),
+            may_create: false,
+        })
     }
 
     /// With what the token says of its holder. None: may not enter.

@@ -29,8 +29,8 @@ pub use banner::{Style, banner};
 pub use config::{
     Acme, AcmeChallenge, Bind, CertificateSource, Compat, CompatKurento, CompatPort,
     CompatSignalling, Config, ConfigError, DEV_KEY, DEV_SECRET, Flags, InterfaceFilter, Interfaces,
-    Limits, Log, LogFormat, Network, Rooms, SECRET_CHARS_MIN, Secret, Tls, TlsMode, Turn,
-    TurnPeers, TurnUdp, Web, commented_toml, load, markdown,
+    Limits, Log, LogFormat, Network, Rooms, SECRET_CHARS_MIN, Secret, StreamKey, Tls, TlsMode,
+    Turn, TurnPeers, TurnUdp, Web, Whip, commented_toml, load, markdown,
 };
 pub use doctor::{Helper, Report, Wish, examine};
 pub use doors::CompatError;

@@ -3,6 +3,7 @@
 
 pub mod door;
 pub mod ertc;
+mod fragment;
 mod hiding;
 mod json;
 mod jsonrpc;
@@ -15,14 +16,17 @@ pub mod one2many;
 mod patchbay;
 pub mod peers;
 mod query;
+pub mod resource;
 pub mod room;
 mod roster;
+mod screen;
 mod sdp;
 pub mod spider;
 mod switchboard;
 mod uuid;
 mod watching;
 pub mod ways;
+pub mod whip;
 
 #[cfg(test)]
 mod testing;

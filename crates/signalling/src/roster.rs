@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use madang_sfu::api::{PeerId, PeerInfo, TrackId};
+use madang_sfu::api::{PeerId, PeerInfo, Publication, TrackId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
@@ -47,6 +47,11 @@ impl Roster {
             Some(publisher) => vec![publisher],
             None => self.publishers().collect(),
         }
+    }
+
+    pub(crate) fn publication(&self, track: TrackId) -> Option<&Publication> {
+        let mut members = self.others.values();
+        members.find_map(|info| info.publication(track).map(AsRef::as_ref))
     }
 
     /// Those who publish anything.

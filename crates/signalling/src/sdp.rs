@@ -1,6 +1,6 @@
 //! What little a dialect wants to know of a client's offer: whose it is, what it asks for, which codec comes first (RFC 8866).
 
-use madang_sfu::api::Codec;
+use madang_sfu::api::{Codec, MediaKind, Source};
 
 /// An offer that waits for its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,50 @@ impl Offer {
     }
 }
 
+/// A section of sound or picture, as whoever wrote the description sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Media<'a> {
+    pub(crate) kind: MediaKind,
+    pub(crate) mid: &'a str,
+    pub(crate) sends: bool,
+    pub(crate) receives: bool,
+}
+
+impl Media<'_> {
+    /// What it is taken for, as its client has no word for it.
+    pub(crate) fn source(&self) -> Source {
+        match self.kind {
+            MediaKind::Audio => Source::Microphone,
+            MediaKind::Video => Source::Camera,
+        }
+    }
+}
+
+/// The sections that are not refused, in their order.
+pub(crate) fn media(sdp: &str) -> Vec<Media<'_>> {
+    let (head, sections) = sections(sdp);
+    let default = flows(&head).unwrap_or((true, true));
+    let media = sections.iter().filter_map(|section| {
+        let words = section.first()?.strip_prefix("m=")?;
+        let (kind, rest) = words.split_once(' ')?;
+        let kind = match kind {
+            "audio" => MediaKind::Audio,
+            "video" => MediaKind::Video,
+            _ => return None,
+        };
+        let is_open = section.contains(&"a=bundle-only") || !rest.starts_with("0 ");
+        let mid = section.iter().find_map(|line| line.strip_prefix("a=mid:"));
+        let (sends, receives) = flows(section).unwrap_or(default);
+        is_open.then_some(Media {
+            kind,
+            mid: mid.unwrap_or_default(),
+            sends,
+            receives,
+        })
+    });
+    media.collect()
+}
+
 /// What an answer says of where to send to: the mid of the first section, and the candidates in it.
 pub(crate) fn candidates(sdp: &str) -> (&str, Vec<&str>) {
     let (_, sections) = sections(sdp);
@@ -60,9 +104,16 @@ pub(crate) fn candidates(sdp: &str) -> (&str, Vec<&str>) {
 
 /// Whether the offerer receives.
 fn flow(lines: &[&str]) -> Option<bool> {
+    flows(lines).map(|(_, receives)| receives)
+}
+
+/// Whether its writer sends, and whether it receives.
+fn flows(lines: &[&str]) -> Option<(bool, bool)> {
     lines.iter().find_map(|line| match *line {
-        "a=sendrecv" | "a=recvonly" => Some(true),
-        "a=sendonly" | "a=inactive" => Some(false),
+        "a=sendrecv" => Some((true, true)),
+        "a=recvonly" => Some((false, true)),
+        "a=sendonly" => Some((true, false)),
+        "a=inactive" => Some((false, false)),
         _ => None,
     })
 }

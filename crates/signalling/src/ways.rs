@@ -14,6 +14,17 @@ const MEDIA_SUFFIX: &str = "-media";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaysWish {
     pub pass: Option<Pass>,
+    /// Media goes to the server itself, not to other members.
+    pub is_to_server: bool,
+}
+
+impl WaysWish {
+    pub(crate) fn to_server() -> Self {
+        Self {
+            pass: None,
+            is_to_server: true,
+        }
+    }
 }
 
 /// Who the same person is where media goes through the server.
@@ -84,7 +95,13 @@ impl Asked {
         pass: Option<Pass>,
     ) -> Option<DoorOutput> {
         self.hides_addresses = entered.hides_addresses;
-        self.wish = self.is_wanted.then_some((place, WaysWish { pass }));
+        self.wish = self.is_wanted.then_some((
+            place,
+            WaysWish {
+                pass,
+                is_to_server: false,
+            },
+        ));
         self.ask()
     }
 

@@ -8,6 +8,7 @@ mod sources;
 mod tls;
 mod turn;
 mod turn_peers;
+mod whip;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use sources::{Flags, load};
 pub use tls::{Acme, AcmeChallenge, CertificateSource, Tls, TlsMode};
 pub use turn::{Turn, TurnUdp};
 pub use turn_peers::TurnPeers;
+pub use whip::{StreamKey, Whip};
 
 pub(crate) use raw::Raw;
 
@@ -61,6 +63,7 @@ pub struct Config {
     pub web: Web,
     pub tls: Tls,
     pub compat: Compat,
+    pub whip: Whip,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,6 +235,7 @@ impl Config {
             web: Web { dir: raw.web.dir },
             tls,
             compat: Compat::resolve(raw.compat),
+            whip: Whip::resolve(raw.whip)?,
         })
     }
 

@@ -114,6 +114,7 @@ section!(
         web: Web;
         tls: Tls;
         compat: Compat;
+        whip: Whip;
     }
 );
 
@@ -305,6 +306,15 @@ section!(
     }
 );
 
+section!(
+    Whip, "whip", {
+        stream_keys: BTreeMap<String, Secret>, Pairs, "none", "{ \"studio/camera-1\" = \"at least 16 random characters\" }",
+            "Who may publish by WHIP without an access token: `room/identity` and the key that the encoder shows as its bearer token. Without `/identity` it is `stream`.";
+        watch_keys: BTreeMap<String, Secret>, Pairs, "none", "{ studio = \"at least 16 random characters\" }",
+            "Who may watch by WHEP without an access token: the room, and the key that players show as their bearer token. Many may watch with the same one.";
+    }
+);
+
 /// Everything that can be set, in the order of the documentation.
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
     [
@@ -322,6 +332,7 @@ pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
         CompatKurento::KEYS,
         CompatSignalling::KEYS,
         CompatSfu::KEYS,
+        Whip::KEYS,
     ]
     .into_iter()
     .flatten()

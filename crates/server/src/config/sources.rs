@@ -113,15 +113,6 @@ fn from_variables(variables: impl Iterator<Item = (String, String)>) -> Result<R
 
 /// Goes the same way as a file, so that a variable means exactly what its key means.
 fn parse(key: &Key, value: &str) -> Result<Raw, String> {
-    if key.kind == Kind::Pairs {
-        let pairs = Some(pairs(value)?);
-        let mut raw = Raw::default();
-        match key.section {
-            "turn" => raw.turn.users = pairs,
-            _ => raw.keys = pairs,
-        }
-        return Ok(raw);
-    }
     let mut text = String::new();
     if !key.section.is_empty() {
         writeln!(text, "[{}]", key.section).expect("writing to a string");
@@ -129,7 +120,14 @@ fn parse(key: &Key, value: &str) -> Result<Raw, String> {
     let value = match key.kind {
         Kind::Plain => value.trim().to_owned(),
         Kind::NumberOrWord if value.trim().parse::<u64>().is_ok() => value.trim().to_owned(),
-        Kind::Text | Kind::NumberOrWord | Kind::Pairs => quoted(value.trim()),
+        Kind::Text | Kind::NumberOrWord => quoted(value.trim()),
+        Kind::Pairs => {
+            let pairs = pairs(value)?;
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| format!("{} = {}", quoted(name), quoted(value.reveal())));
+            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+        }
         Kind::List => {
             let items: Vec<String> = value.split(',').map(|item| quoted(item.trim())).collect();
             format!("[{}]", items.join(", "))

@@ -444,3 +444,39 @@ fn a_domain_is_for_others_and_has_a_certificate() {
         check_error(from_file(&format!("{named}tls.acme.{key}")), &parts);
     }
 }
+
+#[test]
+fn stream_keys_name_a_room_and_who_publishes() {
+    let config = from_variables(&[(
+        "MADANG_WHIP_STREAM_KEYS",
+        "yard: 0123456789abcdef, a/b/cam: fedcba9876543210",
+    )])
+    .expect("valid");
+    let keys = config.whip.stream_keys.iter();
+    let keys: Vec<_> = keys
+        .map(|key| {
+            (
+                key.room.as_str(),
+                key.identity.as_str(),
+                key.secret.reveal(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            ("a/b", "cam", "fedcba9876543210"),
+            ("yard", "stream", "0123456789abcdef")
+        ]
+    );
+    for wrong in [
+        "[whip.stream_keys]\nyard = 'short'",
+        "[whip.watch_keys]\n'/cam' = '0123456789abcdef'",
+        "[whip.watch_keys]\n'yard/' = '0123456789abcdef'",
+        "[whip.stream_keys]\na = '0123456789abcdef'\nb = '0123456789abcdef'",
+    ] {
+        let error = from_file(wrong).expect_err(wrong).to_string();
+        assert!(error.starts_with("whip."), "{error}");
+        assert!(!error.contains("0123456789abcdef"), "{error}");
+    }
+}

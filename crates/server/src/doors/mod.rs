@@ -1,8 +1,9 @@
-//! The doors for older programs: where each is, who may knock, what carries it. What is said is the dialects'.
+//! The doors besides that of the SDKs: where each is, who may knock, what carries it. What is said is the dialects'.
 
 mod engineio;
 mod listeners;
 mod uploads;
+mod whip;
 mod ws;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ const ID_BYTES: usize = 18;
 #[derive(Debug)]
 pub(crate) struct Doors {
     pub(crate) uploads: Uploads,
+    whip: Arc<whip::Resources>,
     main: Arc<Engine>,
     listed: Mutex<BTreeMap<String, Listed>>,
 }
@@ -95,6 +97,7 @@ impl Doors {
     pub(crate) fn new() -> Self {
         Self {
             uploads: Uploads::default(),
+            whip: Arc::default(),
             main: Engine::new(Plan {
                 namespaces: &[("/signal", Kind::Peers), ("/sfu", Kind::Many)],
                 has_v3: true,
@@ -189,6 +192,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .merge(ws::one2many())
         .merge(ws::kurento())
         .merge(engineio::routes(&shared.doors.main))
+        .merge(whip::routes())
         .route("/signal/connections", get(connections))
         .route("/resources/upload_images/{name}", get(uploads::picture))
         .route(

@@ -90,6 +90,7 @@ async fn enter(
                 ip,
                 reached,
                 is_trusted: false,
+                granted: None,
                 listing: None,
             },
             shared: Arc::clone(&shared),

@@ -421,6 +421,7 @@ impl Session {
                 ip: self.remote.0,
                 reached: self.reached,
                 is_trusted,
+                granted: None,
                 listing: (kind == Kind::Peers).then(|| Listing::new(&self.shared, &socket_id)),
             },
             shared: Arc::clone(&self.shared),
