@@ -250,8 +250,10 @@ fn strangers(_comparison: &Comparison) -> anyhow::Result<Vec<Fact>> {
 /// How many were answered: not all, as a busy server may lose some.
 fn ask_as_strangers(server: &Server, numbers: std::ops::Range<u32>) -> anyhow::Result<u32> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
     let state = UdpSocketState::new((&socket).into())?;
+    // That made it one that does not wait.
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
     let request = Request::new(stun::ALLOCATE, [9; 12])
         .with(stun::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
         .open()?;
