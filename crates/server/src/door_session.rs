@@ -14,7 +14,7 @@ use madang_sfu::api::{Event, Grant, Request};
 use madang_signalling::Frame;
 use madang_signalling::TokenClaims;
 use madang_signalling::door::{
-    Door, DoorOutput, EnterError, Entered, Entrance, Place, UploadError,
+    Door, DoorOutput, EnterError, Entered, Entrance, Place, Secret, UploadError,
 };
 use madang_signalling::kurento;
 use madang_signalling::livekit::{Claims, IDENTITY_BYTES_MAX, ROOM_NAME_BYTES_MAX};
@@ -244,7 +244,7 @@ impl Running {
             settings: granted.settings,
             may_create: granted.may_create,
             is_exclusive: entrance.is_exclusive && !takes_over,
-            key: entrance.key.as_deref(),
+            key: entrance.key.as_ref().map(Secret::reveal),
         };
         let (seat, commands) = shared.directory.admit(now, &wish).map_err(enter_error)?;
         tracing::info!(peer = %seat.peer, room = %seat.room.id, shard = seat.shard.0, "entered");
@@ -336,7 +336,7 @@ impl Running {
         if config.dev || self.visitor.is_trusted {
             // Needs no token, and is who it says he is if he has one.
             let claims = entrance.token.as_ref().and_then(|token| {
-                let verified = self.shared.keys.verify(token).ok()?;
+                let verified = self.shared.keys.verify(token.reveal()).ok()?;
                 Some(verified.claims.attributes)
             });
             return Some((Grant::everything(), claims.unwrap_or_default()));
@@ -344,12 +344,13 @@ impl Running {
         let room = kurento::authority(room);
         let compat = &config.compat;
         if let Some(token) = &entrance.token {
-            let is_listed = |known: &crate::config::Secret| same_secret(known.reveal(), token);
+            let is_listed =
+                |known: &crate::config::Secret| same_secret(known.reveal(), token.reveal());
             if compat.tokens.iter().any(is_listed) {
                 return Some(everything());
             }
             // A token that is no good is not forgiven.
-            let claims = self.shared.keys.verify(token).ok()?.claims;
+            let claims = self.shared.keys.verify(token.reveal()).ok()?.claims;
             let may_join = claims.video.as_ref().is_some_and(|video| video.room_join);
             return (may_join && claims.room() == room)
                 .then(|| (claims.grant(), claims.attributes));

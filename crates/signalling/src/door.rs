@@ -2,6 +2,7 @@
 //! and that may hold several places at once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,9 +35,46 @@ pub struct Entrance {
     /// With a moderator's right the newcomer takes an exclusive place all the same.
     pub takes_over: bool,
     /// Who holds a place with a key and comes back with it before the old line is known to be dead takes it all the same.
-    pub key: Option<String>,
+    pub key: Option<Secret>,
     /// Why this conversation may enter, if it said so: a signed token.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
+}
+
+impl Entrance {
+    /// Of whoever shows nothing and pushes nobody aside.
+    pub fn new(room: RoomName, identity: Identity, topology: Topology) -> Self {
+        Self {
+            room,
+            identity,
+            topology,
+            is_exclusive: false,
+            takes_over: false,
+            key: None,
+            token: None,
+        }
+    }
+}
+
+/// What lets its holder in. It is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// A place was given. The dialect's next request for it is `Join`.
@@ -243,3 +281,6 @@ impl Entered {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ use madang_sfu::api::{
 
 use crate::Frame;
 use crate::door::{
-    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, Stage, UploadError, farewell,
-    relayed,
+    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, Secret, Stage, UploadError,
+    farewell, relayed,
 };
 use crate::hiding;
 use crate::offering::{attributes, media, wordless};
@@ -111,13 +111,10 @@ impl Ertc {
             None => Identity::new(&format!("{LABEL}-{seed:016x}")),
         };
         let entrance = Entrance {
-            room: RoomName::new(room),
-            identity: identity.clone(),
-            topology: Topology::Mesh,
             is_exclusive: is_seated,
-            takes_over: false,
-            key: seat,
-            token: query.given("access_token"),
+            key: seat.map(Secret::from),
+            token: query.secret("access_token"),
+            ..Entrance::new(RoomName::new(room), identity.clone(), Topology::Mesh)
         };
         Ok(Self {
             identity,

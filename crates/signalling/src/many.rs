@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Frame;
-use crate::door::{Door, DoorOutput, EnterError, Entered, Entrance, Place};
+use crate::door::{Door, DoorOutput, EnterError, Entered, Entrance, Place, Secret};
 use crate::json;
 use crate::offering::{is_awaited, offered, wordless};
 use crate::room::Topology;
@@ -31,7 +31,7 @@ const NAME_BYTES_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Many {
     identity: Identity,
-    token: Option<String>,
+    token: Option<Secret>,
     state: State,
     /// What came before the room was entered; handled then.
     early: VecDeque<Message>,
@@ -104,7 +104,7 @@ impl Many {
     pub fn new(socket_id: &str, token: Option<String>) -> Self {
         Self {
             identity: Identity::new(socket_id),
-            token,
+            token: token.map(Secret::from),
             state: State::Outside,
             early: VecDeque::new(),
             roster: Roster::default(),
@@ -141,13 +141,8 @@ impl Many {
         };
         self.state = State::Entering;
         let entrance = Entrance {
-            room: RoomName::new(room),
-            identity: self.identity.clone(),
-            topology: Topology::Sfu,
-            is_exclusive: false,
-            takes_over: false,
-            key: None,
             token: self.token.clone(),
+            ..Entrance::new(RoomName::new(room), self.identity.clone(), Topology::Sfu)
         };
         self.outputs.push_back(DoorOutput::Enter(HERE, entrance));
     }

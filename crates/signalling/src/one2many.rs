@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::Frame;
 use crate::door::{
-    Door, DoorOutput, EnterError, Entered, Entrance, Place, client_offers, farewell, plain_data,
+    Door, DoorOutput, EnterError, Entered, Entrance, Place, Secret, client_offers, farewell,
+    plain_data,
 };
 use crate::json;
 use crate::offering::{attributes, is_awaited, offered, wordless};
@@ -40,12 +41,12 @@ const STOP: &str = "stopCommunication";
 pub struct One2Many {
     tutorial: &'static Tutorial,
     room: RoomName,
-    token: Option<String>,
+    token: Option<Secret>,
     /// Beyond the tutorials: to hear how many watch; to wait for the presenter instead of being rejected; to have the
     /// presenter's place again after its line broke.
     counts: bool,
     waits: bool,
-    seat: Option<String>,
+    seat: Option<Secret>,
     seed: u64,
     places: u32,
     call: Option<Call>,
@@ -87,10 +88,10 @@ impl One2Many {
         Ok(Self {
             tutorial,
             room: RoomName::new(query.name("room")?.as_deref().unwrap_or(ROOM_DEFAULT)),
-            token: query.given("access_token"),
+            token: query.secret("access_token"),
             counts: query.is_set("count"),
             waits: query.is_set("wait"),
-            seat: query.name("seat")?,
+            seat: query.name("seat")?.map(Secret::from),
             seed,
             places: 0,
             call: None,
@@ -133,13 +134,10 @@ impl One2Many {
         };
         let is_presenter = role == Role::Presenter;
         let entrance = Entrance {
-            room: self.room.clone(),
-            identity: identity.clone(),
-            topology: Topology::Sfu,
             is_exclusive: is_presenter,
-            takes_over: false,
             key: self.seat.clone().filter(|_| is_presenter),
             token: self.token.clone(),
+            ..Entrance::new(self.room.clone(), identity.clone(), Topology::Sfu)
         };
         self.call = Some(Call {
             place,

@@ -12,7 +12,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::Frame;
-use crate::door::{Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, relayed};
+use crate::door::{
+    Door, DoorOutput, Dropped, EnterError, Entered, Entrance, Place, Secret, relayed,
+};
 use crate::hiding;
 use crate::json::{self, Members, quoted};
 use crate::offering::{media, wordless};
@@ -70,7 +72,7 @@ impl Connection {
 #[derive(Debug)]
 pub struct Peers {
     room: RoomName,
-    token: Option<String>,
+    token: Option<Secret>,
     ways: Asked,
     socket_id: String,
     stage: Stage,
@@ -124,7 +126,7 @@ impl Peers {
         let token = token.into_iter().find(|token| !token.is_empty());
         Ok(Self {
             room: RoomName::new(&room),
-            token,
+            token: token.map(Secret::from),
             ways: Asked::new(said("ice") == "1"),
             socket_id: socket_id.to_owned(),
             stage: Stage::Nameless,
@@ -165,13 +167,9 @@ impl Peers {
             attributes.insert(CAN_TRICKLE.to_owned(), can_trickle.to_owned());
         }
         let entrance = Entrance {
-            room: self.room.clone(),
-            identity: identity.clone(),
-            topology: Topology::Mesh,
             is_exclusive: true,
-            takes_over: false,
-            key: None,
             token: self.token.clone(),
+            ..Entrance::new(self.room.clone(), identity.clone(), Topology::Mesh)
         };
         self.outputs.push_back(DoorOutput::Enter(PLACE, entrance));
         self.stage = Stage::Entering(Ready {

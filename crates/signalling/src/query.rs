@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::door::Secret;
+
 pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Default)]
@@ -28,6 +30,11 @@ impl Query {
     /// None where there is none, or nothing in it.
     pub(crate) fn given(&self, key: &str) -> Option<String> {
         Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// What is not to be printed.
+    pub(crate) fn secret(&self, key: &str) -> Option<Secret> {
+        self.given(key).map(Secret::from)
     }
 
     /// A wish of yes or no.

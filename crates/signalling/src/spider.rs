@@ -90,13 +90,10 @@ impl Spider {
         let query = Query::parse(query);
         let channel = query.name("channel")?.ok_or("channel is missing")?;
         let entrance = Entrance {
-            room: RoomName::new(&channel),
-            identity: identity.clone(),
-            topology: Topology::Sfu,
             is_exclusive: role == Role::Publisher,
             takes_over: query.is_set("takeover"),
-            key: None,
-            token: query.given("access_token"),
+            token: query.secret("access_token"),
+            ..Entrance::new(RoomName::new(&channel), identity.clone(), Topology::Sfu)
         };
         let bitrate_kbps: Option<u64> = query.text("brate").parse().ok();
         Ok(Self {

@@ -12,7 +12,8 @@ use madang_sfu::api::{
 };
 
 use crate::door::{
-    DoorOutput, EnterError, Entered, Entrance, Place, Stage, client_offers, farewell, plain_data,
+    DoorOutput, EnterError, Entered, Entrance, Place, Secret, Stage, client_offers, farewell,
+    plain_data,
 };
 use crate::offering::{is_awaited, offered, unheard};
 use crate::patchbay::{self, Cord, Medium, Name, Patchbay, Way};
@@ -25,7 +26,7 @@ const OFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// `W` is who waits for something, and is handed back with what it waited for.
 pub(crate) struct Switchboard<W> {
-    token: Option<String>,
+    token: Option<Secret>,
     /// Others are in these rooms too, and get what is sent as data.
     is_shared: bool,
     lines: BTreeMap<Name, Line<W>>,
@@ -114,7 +115,7 @@ pub(crate) enum Happening {
 }
 
 impl<W> Switchboard<W> {
-    pub(crate) fn new(token: Option<String>, is_shared: bool) -> Self {
+    pub(crate) fn new(token: Option<Secret>, is_shared: bool) -> Self {
         Self {
             token,
             is_shared,
@@ -166,13 +167,9 @@ impl<W> Switchboard<W> {
         let jack = Arc::clone(name);
         self.patchbay.add(jack, purpose.gives, purpose.has_data);
         let entrance = Entrance {
-            room,
-            identity,
-            topology: Topology::Sfu,
             is_exclusive: true,
-            takes_over: false,
-            key: None,
             token: self.token.clone(),
+            ..Entrance::new(room, identity, Topology::Sfu)
         };
         self.door(DoorOutput::Enter(place, entrance));
     }

@@ -122,7 +122,7 @@ pub(crate) fn said(door: &mut dyn Door) -> Vec<String> {
                 } else {
                     "any"
                 };
-                let key = entrance.key.map(|key| format!(" with {key}"));
+                let key = entrance.key.map(|key| format!(" with {}", key.reveal()));
                 format!(
                     "enter {} {} {} {how}{}",
                     place.0,

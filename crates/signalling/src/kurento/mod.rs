@@ -54,7 +54,7 @@ impl Kurento {
         }
         let room = query.given("room").map(|room| RoomName::new(&room));
         Ok(Self {
-            endpoints: Switchboard::new(query.given("access_token"), room.is_some()),
+            endpoints: Switchboard::new(query.secret("access_token"), room.is_some()),
             room,
             objects: Objects::new(&SCHEMA, entropy),
             dropped: Dropped::default(),

@@ -404,10 +404,10 @@ fn line_of(name: &str, output: &DoorOutput) -> String {
                 line += " takeover";
             }
             if let Some(key) = &entrance.key {
-                line += &format!(" key {key}");
+                line += &format!(" key {}", key.reveal());
             }
             if let Some(token) = &entrance.token {
-                line += &format!(" token {token}");
+                line += &format!(" token {}", token.reveal());
             }
             line
         }
