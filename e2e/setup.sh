@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg, a certificate authority for tests (pebble) and fonts by apt, npm packages, a Python environment.
+# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg, a certificate authority for tests (pebble), coturn's clients and fonts by apt, npm packages, a Python environment.
 # Running it twice costs a second. `setup.sh --upstream` adds what upstream_python.sh needs.
 set -eu
 cd "$(dirname "$0")"
@@ -13,6 +13,7 @@ need firefox-esr firefox-esr
 need ffmpeg ffmpeg
 need openssl openssl
 need pebble pebble
+need turnutils_uclient coturn
 need ip iproute2
 need nft nftables
 need /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core
@@ -25,6 +26,10 @@ if [ -n "$missing" ]; then
     $as_root apt-get -o DPkg::Lock::Timeout=600 update
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends $missing
+    # Of coturn the tests want the clients. Its server would take port 3478 from ours.
+    case "$missing" in *coturn*)
+        if [ -d /run/systemd/system ]; then $as_root systemctl disable --quiet --now coturn; fi ;;
+    esac
 fi
 
 stamp() { cat "$@" | cksum | cut -d' ' -f1; }
