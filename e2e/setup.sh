@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg, a certificate authority for tests (pebble), coturn's clients and fonts by apt, npm packages, a Python environment.
+# Installs what the end-to-end tests need and the machine does not have yet: browsers, ffmpeg, a certificate authority for tests (pebble), coturn's clients, GStreamer's RTSP server and fonts by apt, npm packages, a Python environment.
 # Running it twice costs a second. `setup.sh --upstream` adds what upstream_python.sh needs.
 set -eu
 cd "$(dirname "$0")"
@@ -18,6 +18,9 @@ need ip iproute2
 need nft nftables
 need /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
+/usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null || missing="$missing python3-gi gir1.2-gst-rtsp-server-1.0"
+need /usr/share/doc/gstreamer1.0-plugins-good gstreamer1.0-plugins-good
+need /usr/share/doc/gstreamer1.0-plugins-bad gstreamer1.0-plugins-bad
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 if [ -n "$missing" ]; then
     as_root=""

@@ -176,6 +176,43 @@ describe('madang publish', { skip }, () => {
   });
 });
 
+describe('madang publish --rtsp', { skip }, () => {
+  const camera = async (port, path, sound) => {
+    const child = spawn('/usr/bin/python3', [join(import.meta.dirname, '../peers/rtsp.py'), String(port), path, sound], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const stop = () => new Promise((done) => (child.once('exit', done), child.kill('SIGKILL')));
+    open.push({ close: () => child.exitCode === null && child.signalCode === null && stop() });
+    await new Promise((ready) => child.stdout.once('data', ready));
+    return stop;
+  };
+
+  test('a camera is passed through byte by byte, waited for, and taken again when it comes back', async () => {
+    const [channel, port] = [roomName('rtsp'), await freeTcpPort()];
+    const from = film('camera.mkv', 66, ...H264);
+    const recorder = program(['subscribe', ...at(channel), '--out', file('camera-out.mkv')]);
+    const publisher = program(['publish', ...at(channel), '--rtsp', `rtsp://robot:secret@127.0.0.1:${port}/cam`, '--reconnect', '--stats']);
+    await eventually('it is waited for', () => publisher.count('trying again in') >= 1);
+    const stop = await camera(port, from, 'opus');
+    await connected(publisher);
+    await eventually('pictures pass', () => publisher.err.split('\n').filter((line) => / [1-9][\d.]* fps/.test(line)).length >= 4, { ms: 30_000 });
+    assert.equal((await recorder.stop()).code, 0, recorder.err);
+    for (const track of ['v', 'a']) {
+      const [sent, came] = [packetsOf(from, track, H264), packetsOf(file('camera-out.mkv'), track, H264)];
+      assert.ok(came.length >= (track === 'v' ? FRAMES_MIN : 50), `${came.length} packets of ${track}\n${recorder.err}`);
+      const start = sent.findIndex((_, n) => came.every(({ hash }, k) => sent[n + k]?.hash === hash));
+      assert.ok(start >= 0, `what came of ${track} is not what was sent`);
+    }
+    await stop();
+    const tries = publisher.count('trying again in');
+    await eventually('its end is noticed', () => publisher.count('trying again in') > tries, { ms: 20_000 });
+    await camera(port, from, 'alaw');
+    const since = publisher.err.length;
+    await eventually('pictures pass again', () => publisher.err.slice(since).split('\n').filter((line) => / [1-9][\d.]* fps/.test(line)).length >= 2, { ms: 40_000 });
+    assert.match(publisher.err, /its sound is left out: it is in G\.711/);
+    assert.doesNotMatch(publisher.err, /secret/);
+    assert.equal((await publisher.stop()).code, 0, publisher.err);
+  });
+});
+
 describe('madang subscribe', { skip }, () => {
   test('the original publisher’s pictures are written, one after the other, and its data is printed', async () => {
     const channel = roomName('subscribe');
@@ -331,6 +368,8 @@ describe('what is wrong is said, and told by the exit code', { skip }, () => {
     await wrong(['publish', ...at(channel), '--csi'], 1, /rpicam-vid is not there: install libcamera/, empty);
     await wrong(['publish', ...at(channel), '--test'], 1, /ffmpeg failed \(exit status: 3\): no such encoder/, fake('ffmpeg', 'echo no such encoder >&2; exit 3'));
     await wrong(['publish', ...at(channel), '--camera', '/dev/video77'], 1, /video77 is not there: is a camera plugged in/);
+    await wrong(['publish', ...at(channel), '--rtsp', `rtsp://127.0.0.1:${await freeTcpPort()}/cam`], 1, /Unable to connect to RTSP server/);
+    await wrong(['publish', ...at(channel), '--rtsp', 'http://a:secret@cam.lan/'], 2, /write rtsp:\/\/NAME:PASSWORD@host:554\/path/);
     await wrong(['publish', ...at(channel), '--file', file('none.ivf')], 1, /none\.ivf: No such file/);
     writeFileSync(file('no.ivf'), 'RIFF');
     await wrong(['publish', ...at(channel), '--file', file('no.ivf')], 1, /neither IVF/);

@@ -37,6 +37,7 @@
 //! | [`source`] | files, standard input, cameras and test patterns as frames at their time |
 //! | [`Peer`] | one WebRTC connection of bare RTP packets, for tests and for measuring |
 
+mod backoff;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod frames;

@@ -133,6 +133,11 @@ impl Reader {
     }
 }
 
+/// The parameter sets of an `AVCDecoderConfigurationRecord`; none if it is none.
+pub(crate) fn parameter_sets(record: &[u8]) -> Vec<Vec<u8>> {
+    avcc::Parameters::parse(record).map_or_else(Vec::new, avcc::Parameters::into_sets)
+}
+
 /// Whether a decoder can start with these bytes.
 pub fn is_key(codec: Codec, data: &[u8]) -> bool {
     match codec {

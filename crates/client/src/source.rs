@@ -15,8 +15,10 @@ use crate::media::{Format, FormatError, Reader};
 
 mod film;
 mod program;
+mod rtsp;
 
 pub use program::{Encoding, Program};
+pub use rtsp::Camera;
 
 const READ_BYTES: usize = 64 * 1024;
 /// Between the last frame of a file and its first one, when it is played again.
@@ -34,6 +36,11 @@ pub enum SourceError {
     Missing { name: String, remedy: String },
     #[error("{name} failed{how}")]
     Failed { name: String, how: String },
+    /// It may be there later.
+    #[error("{name}: {why}")]
+    Away { name: String, why: String },
+    #[error("{name}: {what}")]
+    Unfit { name: String, what: String },
     #[error("{0} has nothing in it")]
     Empty(String),
 }
@@ -47,17 +54,20 @@ pub enum Pace {
     Timed,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Origin {
     File { path: PathBuf, repeat: bool },
     Stdin(Pace),
     Program(Program),
+    Camera(Camera),
 }
 
 /// What comes of a source.
 #[derive(Debug)]
 pub enum Delivery {
     Frame(Frame),
+    /// In words: of something that happened, and it goes on.
+    Said(String),
     /// It is over, and how.
     Over(Result<(), SourceError>),
 }
@@ -95,6 +105,7 @@ impl Source {
                 program.check()?;
                 (program.name().to_owned(), vec![Kind::Video])
             }
+            Origin::Camera(camera) => (camera.name(), camera.probe().await?),
         };
         Ok(Self {
             name,
@@ -135,6 +146,7 @@ impl Source {
             Origin::File { path, repeat } => run.file(&path, is_film, repeat).await,
             Origin::Stdin(pace) => run.stream(&mut tokio::io::stdin(), pace).await,
             Origin::Program(program) => run.program(&program).await,
+            Origin::Camera(camera) => run.camera(&camera).await,
         };
         let over = match done {
             Ok(()) if !run.delivered => Err(SourceError::Empty(name.clone())),

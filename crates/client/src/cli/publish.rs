@@ -10,13 +10,14 @@ use tokio::sync::mpsc;
 
 use super::conversation::{Conversation, Told, Way};
 use super::data::{DataArgs, Outgoing, Printer, lines};
-use super::retry::{Retry, chance};
+use super::retry::Retry;
 use super::status::Status;
 use super::stop::Stop;
 use super::{CliError, End, Server, VideoCodec, run};
 use crate::Kind;
+use crate::backoff::chance;
 use crate::frames::Wish;
-use crate::source::{Delivery, Encoding, Origin, Pace, Program, Source};
+use crate::source::{Camera, Delivery, Encoding, Origin, Pace, Program, Source};
 use crate::spider::Role;
 
 /// Frames between the sources and the connection.
@@ -69,6 +70,15 @@ struct Input {
     /// The CSI camera of a Raspberry Pi. Needs libcamera's `rpicam-vid`.
     #[arg(long, group = "source")]
     csi: bool,
+    /// A camera that speaks RTSP, passed through as it is: H.264, and Opus. rtsp://NAME:PASSWORD@host:554/path
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MADANG_RTSP",
+        hide_env_values = true,
+        group = "source"
+    )]
+    rtsp: Option<String>,
     /// Play files again and again.
     #[arg(long = "loop")]
     repeat: bool,
@@ -107,11 +117,18 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
         return Err(CliError::Usage("--takeover is for --spider".to_owned()));
     }
     let origins = args.origins()?;
-    let stop = Stop::listen(args.server.duration)?;
+    let mut stop = Stop::listen(args.server.duration)?;
+    let mut status = Status::new("published", args.server.stats);
+    let mut retry = Retry::new(args.server.reconnect);
     let mut sources = Vec::new();
     for origin in origins {
-        sources.push(Source::open(origin, args.encoder.fps).await?);
+        let opening = open(&origin, args.encoder.fps, &mut retry, &mut status);
+        tokio::select! {
+            source = opening => sources.push(source?),
+            () = stop.next() => return Ok(End::User),
+        }
     }
+    retry.worked();
     let lines = match args.lines_from() {
         Some(from) => Some(lines(from, &args.data.labels).await?),
         None => None,
@@ -119,8 +136,8 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
     let (deliver, deliveries) = mpsc::channel(DELIVERIES_MAX);
     let mut publisher = Publisher {
         stop,
-        status: Status::new("published", args.server.stats),
-        retry: Retry::new(args.server.reconnect),
+        status,
+        retry,
         printer: Printer::new(&args.data),
         wish: Wish {
             send: sources.iter().flat_map(Source::kinds).copied().collect(),
@@ -140,6 +157,28 @@ async fn publishing(args: Publish) -> Result<End, CliError> {
     publisher.run(&way).await
 }
 
+/// A camera that is not there may come.
+async fn open(
+    origin: &Origin,
+    fps: u32,
+    retry: &mut Retry,
+    status: &mut Status,
+) -> Result<Source, CliError> {
+    loop {
+        let error = match Source::open(origin.clone(), fps).await {
+            Ok(source) => return Ok(source),
+            Err(error) => error,
+        };
+        match retry.after(Err(error.into()), chance()) {
+            Ok((said, wait)) => {
+                status.say(&said);
+                tokio::time::sleep(wait).await;
+            }
+            Err(done) => done.map(|_| ())?,
+        }
+    }
+}
+
 impl Publish {
     fn origins(&self) -> Result<Vec<Origin>, CliError> {
         let Input {
@@ -148,6 +187,7 @@ impl Publish {
             test,
             camera,
             csi,
+            rtsp,
             repeat,
             timed,
         } = &self.input;
@@ -171,6 +211,10 @@ impl Publish {
         if *csi && self.encoder.codec == Some(VideoCodec::Vp8) {
             return usage("--csi encodes H.264: leave out --codec vp8");
         }
+        if let Some(address) = rtsp {
+            let camera = Camera::parse(address, self.server.reconnect);
+            return Ok(vec![Origin::Camera(camera.map_err(CliError::Usage)?)]);
+        }
         Ok(match camera {
             Some(device) => {
                 let encoding = encoding(VideoCodec::Vp8);
@@ -186,7 +230,7 @@ impl Publish {
             }
             None if file.is_empty() && self.data.labels.is_empty() => {
                 return usage(
-                    "nothing to publish: give --file, --test, --camera, --csi or - (standard input), or --data for messages alone",
+                    "nothing to publish: give --file, --test, --camera, --rtsp, --csi or - (standard input), or --data for messages alone",
                 );
             }
             None => {
@@ -260,15 +304,17 @@ impl Publisher {
             tokio::select! {
                 done = &mut work => return Ok(Ended::Done(done)),
                 () = self.stop.next() => return Ok(Ended::Early(End::User)),
-                Some((_, delivery)) = self.deliveries.recv() => {
-                    if let Delivery::Over(how) = delivery {
+                Some((_, delivery)) = self.deliveries.recv() => match delivery {
+                    Delivery::Frame(_) => {}
+                    Delivery::Said(said) => self.status.say(&said),
+                    Delivery::Over(how) => {
                         how?;
                         self.running -= 1;
                         if self.running == 0 {
                             return Ok(Ended::Early(End::Input));
                         }
                     }
-                }
+                },
             }
         }
     }
@@ -343,6 +389,10 @@ impl Publisher {
                 let is_picture = frame.codec.kind() == Kind::Video;
                 self.status.count(is_picture, frame.data.len());
                 session.write(track, &frame)
+            }
+            Delivery::Said(said) => {
+                self.status.say(&said);
+                Ok(())
             }
             Delivery::Over(how) => {
                 self.running -= 1;

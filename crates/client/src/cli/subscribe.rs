@@ -10,11 +10,12 @@ use tokio::sync::mpsc;
 use super::conversation::{Conversation, Told, Way};
 use super::data::{DataArgs, Outgoing, Printer, lines};
 use super::publish::next_line;
-use super::retry::{Retry, chance};
+use super::retry::Retry;
 use super::status::Status;
 use super::stop::Stop;
 use super::{CliError, End, Server, VideoCodec, run};
 use crate::Kind;
+use crate::backoff::chance;
 use crate::frames::{Received, Wish};
 use crate::spider::Role;
 

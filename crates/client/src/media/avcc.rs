@@ -44,6 +44,10 @@ impl Parameters {
         Some(Self { length_bytes, sets })
     }
 
+    pub(super) fn into_sets(self) -> Vec<Vec<u8>> {
+        self.sets
+    }
+
     /// With start codes, and with the parameter sets before a key frame that has none.
     pub(super) fn to_annex_b(&self, sample: &[u8]) -> Result<Vec<u8>, FormatError> {
         let damaged = || FormatError::Damaged("a picture's units are longer than it".to_owned());

@@ -78,6 +78,7 @@ async fn a_file_ends_and_says_how() {
         let over = loop {
             match from.recv().await.expect("it says how it ends").1 {
                 Delivery::Frame(_) => count += 1,
+                Delivery::Said(said) => panic!("{said}"),
                 Delivery::Over(over) => break over,
             }
         };
