@@ -2,31 +2,20 @@
 
 export type MediaFailure = 'blocked' | 'blocked_system' | 'missing' | 'busy' | 'insecure' | 'unsupported' | 'other';
 
+const CAUSES: ReadonlyArray<readonly [RegExp, MediaFailure]> = [
+  [/^(NotAllowed|PermissionDenied|Security)Error$/, 'blocked'],
+  [/^(NotFound|DevicesNotFound|Overconstrained)Error$/, 'missing'],
+  [/^(NotReadable|TrackStart|Abort)Error$/, 'busy'],
+  [/^TypeError$/, 'unsupported'],
+];
+
 /** The cause behind a rejected `getUserMedia` (or a missing one). */
 export function mediaFailure(error: unknown, secure: boolean = globalThis.isSecureContext): MediaFailure {
   if (!secure) return 'insecure';
   const name = errorName(error);
-  const message = error instanceof Error ? error.message : '';
-  switch (name) {
-    case 'NotAllowedError':
-    case 'PermissionDeniedError':
-      // Chromium says so when the operating system, not the person, refused.
-      return /system/i.test(message) ? 'blocked_system' : 'blocked';
-    case 'SecurityError':
-      return 'blocked';
-    case 'NotFoundError':
-    case 'DevicesNotFoundError':
-    case 'OverconstrainedError':
-      return 'missing';
-    case 'NotReadableError':
-    case 'TrackStartError':
-    case 'AbortError':
-      return 'busy';
-    case 'TypeError':
-      return 'unsupported';
-    default:
-      return 'other';
-  }
+  const cause = CAUSES.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
+  // Chromium says so when the operating system, not the person, refused.
+  return cause === 'blocked' && name !== 'SecurityError' && error instanceof Error && /system/i.test(error.message) ? 'blocked_system' : cause;
 }
 
 export interface Devices {
