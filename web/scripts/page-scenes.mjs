@@ -92,6 +92,10 @@ async function broadcast({ url, room, person, shoot }) {
   await presenter.goto(`${url}/studio/${room}`);
   await presenter.locator('[data-testid="btn-cam"][aria-pressed="true"]').waitFor();
   await shoot(presenter, '41-studio-ready');
+  await presenter.getByTestId('studio-embed').click();
+  await presenter.getByTestId('embed-dialog').waitFor();
+  await shoot(presenter, '48-studio-embed');
+  await presenter.keyboard.press('Escape');
   await presenter.getByTestId('studio-start').click();
   await presenter.locator('[data-testid="studio"][data-state="live"]').waitFor();
   await plays(viewer, 'watch-video');

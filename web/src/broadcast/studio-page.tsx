@@ -1,5 +1,6 @@
 /** The studio: what is broadcast, and how it goes. */
 import '../styles/broadcast.css';
+import { useSignal } from '@preact/signals';
 import { useEffect, useId, useMemo, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { bitrate, duration, percent } from '../lib/format';
@@ -16,6 +17,7 @@ import { LinkField } from '../ui/copy';
 import { DeviceSelect, useDevices } from '../ui/devices';
 import { Icon } from '../ui/icons';
 import { announce, notify } from '../ui/notices';
+import { EmbedDialog } from './embed';
 import { CEILINGS_BPS, Studio } from './studio';
 
 export function Page() {
@@ -53,6 +55,7 @@ export function Page() {
           <StartButton studio={studio} />
           {token === null && <LinkField label={words.watchLink} link={location.origin + watchPath(room)} testId="watch" hint={words.watchLinkHint} />}
           <Choices studio={studio} />
+          <Embed room={room} />
         </div>
       </div>
     </Chrome>
@@ -176,6 +179,22 @@ function StartButton({ studio }: { studio: Studio }) {
       <Icon name="stop" size={22} />
       {studio.state.value === 'starting' ? words.cancel : words.stop}
     </button>
+  );
+}
+
+function Embed({ room }: { room: string }) {
+  const isOpen = useSignal(false);
+  const show = (open: boolean) => (): void => {
+    isOpen.value = open;
+  };
+  return (
+    <div class="field">
+      <button type="button" class="button" data-testid="studio-embed" aria-haspopup="dialog" onClick={show(true)}>
+        <Icon name="code" size={20} />
+        {t.value.embed.open}
+      </button>
+      {isOpen.value && <EmbedDialog room={room} onClose={show(false)} />}
+    </div>
   );
 }
 

@@ -434,6 +434,14 @@ export const en = {
     ceiling: 'Highest bit rate of the picture',
     ceilingAuto: 'Automatic',
   },
+  embed: {
+    open: 'Embed in another page',
+    title: 'Embed in another page',
+    hint: 'Paste these lines into the source of your own page. The player waits for the broadcast and comes back by itself; the studio lets somebody present from there.',
+    watch: 'Player',
+    publish: 'Studio',
+    token: 'Put a token in the place of TOKEN. Whoever sees the page can read it, so let that of the player be one that may only watch. To make one, on the server:',
+  },
   notFound: { title: 'There is nothing here', text: 'The address leads nowhere. Start from the home page.' },
 };
 

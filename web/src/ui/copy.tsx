@@ -4,10 +4,10 @@ import { t } from '../i18n';
 import { Icon } from './icons';
 import { notify } from './notices';
 
-export async function copyLink(link: string): Promise<boolean> {
+export async function copyLink(link: string, said = t.value.notice.copied): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(link);
-    notify(t.value.notice.copied, 'check');
+    notify(said, 'check');
     return true;
   } catch {
     notify(t.value.notice.copyFailed(link), 'link');
@@ -44,6 +44,27 @@ export function LinkField({ label, link, testId, hint = '' }: { label: string; l
           {hint}
         </p>
       )}
+    </div>
+  );
+}
+
+/** Some lines to paste elsewhere. */
+export function SnippetField({ label, text, testId }: { label: string; text: string; testId: string }) {
+  const id = useId();
+  const copied = useSignal(false);
+  const copy = (): void => {
+    void copyLink(text, t.value.links.copied).then((done) => {
+      copied.value = done;
+    });
+  };
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea id={id} class="input snippet" readOnly rows={4} spellcheck={false} value={text} data-testid={`${testId}-snippet`} onFocus={(event) => event.currentTarget.select()} />
+      <button type="button" class="button" data-testid={`${testId}-copy`} aria-label={t.value.links.copyOf(label)} onClick={copy}>
+        <Icon name={copied.value ? 'check' : 'copy'} size={20} />
+        {copied.value ? t.value.links.copied : t.value.links.copy}
+      </button>
     </div>
   );
 }
