@@ -16,9 +16,9 @@ export const CELLS = [
   { name: 'one-to-one', what: 'the server behind 1:1 NAT, port-restricted NAT before each', clients: 'restricted', pass: 'all', server: 'one-to-one' },
 ];
 
-// The cheapest way that the network of a cell allows at all. TCP without a relay is not among them: a browser listens for nothing,
-// and the server takes no ICE over TCP.
+// The cheapest way that the network of a cell allows at all. The server takes media over TCP without a relay, a browser listens for nothing.
 export const cheapest = ({ clients, pass }, { between }) => {
+  if (pass !== 'all' && between === 'the server') return 'tcp';
   if (pass === 'only-443') return 'turn tls';
   if (pass === 'no-udp') return 'turn tcp';
   return between === 'each other' && clients === 'symmetric' ? 'turn udp' : 'udp';

@@ -141,7 +141,7 @@ for (const relays of [true, false]) describe(`a network that drops UDP, ${relays
   let browser;
   before(async () => {
     network = openCabled();
-    server = await startServer({ own: true, address: network.address, env: { MADANG_TURN_ENABLED: String(relays) } });
+    server = await startServer({ own: true, address: network.address, env: { MADANG_TURN_ENABLED: String(relays), MADANG_ICE_TCP: 'false' } });
     browser = await chromium.launch({ executablePath: network.executable(CHROMIUM), args: [...FLAGS, `--unsafely-treat-insecure-origin-as-secure=${server.url}`] });
   });
   after(async () => {

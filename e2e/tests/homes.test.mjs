@@ -25,7 +25,7 @@ const CELLS = [
   { nats: ['restricted', 'restricted'], room: 'hidden-', env: { MADANG_ROOMS_RELAY: 'hidden-*' }, way: 'relay', what: 'addresses are hidden' },
   { nats: ['symmetric', 'symmetric'], env: { MADANG_TURN_ENABLED: 'false' }, way: 'server', what: 'nothing is relayed' },
   { nats: ['restricted', 'restricted'], pass: 'no-udp', way: 'relay', what: 'no UDP leaves' },
-  { nats: ['restricted', 'restricted'], pass: 'no-udp', env: { MADANG_TURN_ENABLED: 'false' }, way: null, what: 'no UDP leaves and nothing is relayed' },
+  { nats: ['restricted', 'restricted'], pass: 'no-udp', env: { MADANG_TURN_ENABLED: 'false', MADANG_ICE_TCP: 'false' }, way: null, what: 'no UDP leaves and nothing is relayed' },
 ];
 
 const knock = async (browser, server, room, role, identity) => {

@@ -22,6 +22,14 @@ test('a firewall before the server that lets no UDP in is named where the server
   assert.ok(doctor.isRight && page.isRight);
 });
 
+for (const cell of ['no-udp', 'only-443'])
+  test(`a room where ${cell === 'no-udp' ? 'no UDP leaves' : 'only 443 passes'} is reached over TCP without a relay`, { skip: skipWithoutNamespaces() }, () => {
+    const { rows } = JSON.parse(execFileSync(process.execPath, [MATRIX, '--cell', cell, '--call', 'room', '--json'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    // The relay may have carried the first of it.
+    const [{ isConnected, way, isCheapest }] = rows;
+    assert.deepEqual({ isConnected, way, isCheapest }, { isConnected: true, way: 'tcp', isCheapest: true }, JSON.stringify(rows));
+  });
+
 test('a cell or a call that is not there is refused, and nothing is left behind', { skip: skipWithoutNamespaces() }, () => {
   for (const words of [['--cell', 'moon'], ['--call', 'fax']]) {
     assert.throws(() => execFileSync(process.execPath, [MATRIX, ...words], { stdio: 'pipe' }), ({ status, stderr }) => status === 2 && /^nat-matrix: no (cell moon|call fax): there are /.test(stderr));

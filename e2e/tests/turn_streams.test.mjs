@@ -65,7 +65,7 @@ describe('relaying over streams', { skip: skipUnlessOwned() }, () => {
   let folder;
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'madang-turn-'));
-    server = await startServer({ own: true, shards: 2, env: { MADANG_TLS_MODE: 'self-signed', MADANG_TLS_CACHE: folder } });
+    server = await startServer({ own: true, shards: 2, env: { MADANG_TLS_MODE: 'self-signed', MADANG_TLS_CACHE: folder, MADANG_ICE_TCP: 'false' } });
   });
   after(async () => {
     await server?.stop();
@@ -149,7 +149,7 @@ describe('a network that drops UDP', { skip: skipUnlessOwned() || skipWithoutNam
   before(async () => {
     network = openCabled();
     network.dropUdp(true);
-    server = await startServer({ own: true, address: network.address });
+    server = await startServer({ own: true, address: network.address, env: { MADANG_ICE_TCP: 'false' } });
   });
   after(async () => {
     for (const person of people) await person.close();

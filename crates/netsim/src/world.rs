@@ -198,7 +198,7 @@ impl World {
             let received = Received {
                 slot,
                 remote: datagram.from,
-                local: self.server,
+                local: self.server.into(),
                 bytes: &datagram.bytes,
             };
             sfu.handle_packet(now, received);
@@ -241,6 +241,9 @@ impl World {
                 Route::Add { remote, slot } => {
                     self.routes.insert(remote, (index, slot));
                 }
+                Route::Stream { .. } | Route::StreamOver { .. } => {
+                    panic!("seed {}: nobody comes by TCP", self.setup.seed)
+                }
                 Route::Remove { remote, slot } => {
                     if self.routes.get(&remote) == Some(&(index, slot)) {
                         self.routes.remove(&remote);
@@ -251,7 +254,7 @@ impl World {
         let transmits = sfu.transmits();
         for transmit in transmits.all() {
             let datagram = Datagram {
-                from: transmit.local,
+                from: transmit.local.address(),
                 to: transmit.remote,
                 bytes: transmits.bytes(std::slice::from_ref(transmit)).to_vec(),
             };

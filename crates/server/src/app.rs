@@ -78,6 +78,7 @@ impl App {
             } else {
                 TurnUdp::Off
             },
+            tcp_ports: ports.of_media(&config),
             ..media_config(&config)
         });
         let media = media.await?;
@@ -283,8 +284,7 @@ impl Ports {
                 .http_port
                 .map(|port| bind("tls.http_port", port))
                 .transpose()?,
-            turn: turn
-                .enabled
+            turn: (turn.enabled || config.ice_tcp)
                 .then(|| bind_at("turn.tcp_port", &config.bind.of_media(), turn.tcp_port))
                 .transpose()?,
             compat: Compat::bind(config)?,
@@ -299,6 +299,16 @@ impl Ports {
         self.https.as_ref().unwrap_or(&self.main).addresses()
     }
 
+    /// Where media may come over TCP without a relay, those that cost the client least first.
+    fn of_media(&self, config: &Config) -> Vec<u16> {
+        let is_secure = config.tls.source != CertificateSource::None;
+        let https = self.https.as_ref().filter(|_| is_secure);
+        let listeners = [self.turn.as_ref(), https].into_iter().flatten();
+        let first = |at: &Listeners| at.addresses().first().map(SocketAddr::port);
+        let ports = listeners.filter_map(first).collect();
+        if config.ice_tcp { ports } else { Vec::new() }
+    }
+
     fn serve(self, shared: &Arc<Shared>) {
         let router = http::router(shared);
         let is_secure = shared.config.tls.source != CertificateSource::None;
@@ -307,10 +317,11 @@ impl Ports {
             Some(Https::At(first.port()))
         });
         let main_port = self.main.addresses().first().map_or(0, SocketAddr::port);
-        let secure = |tls: &Arc<Tls>, https: Https| http::Port::Secure {
+        let secure = |tls: &Arc<Tls>, https: Https, media: bool| http::Port::Secure {
             tls: Arc::clone(tls),
             router: router.clone(),
             relays: shared.config.turn.enabled,
+            media,
             unencrypted: Some(Unencrypted {
                 here: router.clone(),
                 elsewhere: to_https(shared, https),
@@ -318,10 +329,11 @@ impl Ports {
         };
         match shared.tls.as_ref().filter(|_| is_secure) {
             Some(tls) => {
-                let port = secure(tls, https.unwrap_or(Https::Here));
+                let port = secure(tls, https.unwrap_or(Https::Here), false);
                 http::serve(self.main, port, shared);
                 if let Some(listeners) = self.https {
-                    http::serve(listeners, secure(tls, Https::Here), shared);
+                    let port = secure(tls, Https::Here, shared.config.ice_tcp);
+                    http::serve(listeners, port, shared);
                 }
                 if let Some(listeners) = self.http {
                     let https = https.unwrap_or(Https::At(main_port));
@@ -332,7 +344,11 @@ impl Ports {
             None => http::serve(self.main, http::Port::Plain(router), shared),
         }
         if let Some(listeners) = self.turn {
-            http::serve(listeners, http::Port::Relay, shared);
+            let port = http::Port::Media {
+                relays: shared.config.turn.enabled,
+                media: shared.config.ice_tcp,
+            };
+            http::serve(listeners, port, shared);
         }
         self.compat.serve(shared.tls.as_ref(), shared);
     }

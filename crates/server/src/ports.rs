@@ -111,7 +111,9 @@ pub(crate) fn all(config: &Config) -> Vec<OpenPort> {
     ];
     if config.turn.enabled {
         ports.extend(config.turn.udp.port().map(|port| of_turn_udp(config, port)));
-        ports.push(of_turn(config));
+    }
+    ports.extend((config.turn.enabled || config.ice_tcp).then(|| of_turn(config)));
+    if config.turn.enabled {
         ports.extend(of_relay(config));
     }
     ports.extend(of_tls(config));
@@ -164,8 +166,8 @@ fn of_turn(config: &Config) -> OpenPort {
         )
     };
     let why = Words::new(
-        "the same for people whose network lets no UDP through (TURN over TCP)",
-        "UDP를 막는 네트워크에 있는 사람의 소리, 영상, 데이터 (TCP로 오는 TURN)",
+        "the same for people whose network lets no UDP through (ICE and TURN over TCP)",
+        "UDP를 막는 네트워크에 있는 사람의 소리, 영상, 데이터 (TCP로 오는 ICE와 TURN)",
     );
     OpenPort {
         is_media: true,

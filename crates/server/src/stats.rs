@@ -46,6 +46,8 @@ stats! {
         /// Clients of the relay: by TCP, and by TLS.
         tcp_relay_stream,
         tls_relay_stream,
+        /// Clients that send media over TCP without a relay.
+        ice_stream,
         carrier,
         session,
     }
@@ -58,6 +60,10 @@ stats! {
         relay_streams_idle,
         /// What they said could not be read.
         relay_streams_broken,
+        /// Media over TCP without a relay: for no connection of ours; with no right check for long, or of a connection that is over; no frames.
+        ice_streams_foreign,
+        ice_streams_idle,
+        ice_streams_broken,
         /// A protocol that the port does not speak.
         refused_protocols,
         tls_handshakes_done,

@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     /// What we send on it.
     pub(crate) downs: Vec<(DownKey, TrackId)>,
     pub(crate) remotes: Vec<SocketAddr>,
+    /// From where to which of our addresses.
+    pub(crate) streams: Vec<(SocketAddr, SocketAddr)>,
     /// A bug of ours showed in it: it is closed at the next flush.
     pub(crate) faulted: bool,
     dirty: bool,
@@ -65,6 +67,7 @@ impl Entry {
             retired: Vec::new(),
             downs: Vec::new(),
             remotes: Vec::new(),
+            streams: Vec::new(),
             faulted: false,
             dirty: false,
             #[cfg(test)]

@@ -10,20 +10,42 @@ use crate::api::ShardId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
+/// One of our addresses, and over what a client reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Local {
+    Udp(SocketAddr),
+    /// Datagrams in a stream (RFC 6544, passive).
+    Tcp(SocketAddr),
+}
+
+impl Local {
+    pub fn address(self) -> SocketAddr {
+        match self {
+            Self::Udp(address) | Self::Tcp(address) => address,
+        }
+    }
+}
+
+impl From<SocketAddr> for Local {
+    fn from(address: SocketAddr) -> Self {
+        Self::Udp(address)
+    }
+}
+
 /// A datagram as it was received.
 #[derive(Debug, Clone, Copy)]
 pub struct Received<'a> {
     pub slot: Slot,
     pub remote: SocketAddr,
-    /// One of [`Config::candidates`].
-    pub local: SocketAddr,
+    /// One of [`Config::candidates`] or [`Config::tcp_candidates`].
+    pub local: Local,
     pub bytes: &'a [u8],
 }
 
 /// Where a datagram is to go, from which of our addresses, and its place in [`Transmits`].
 #[derive(Debug, Clone, Copy)]
 pub struct Transmit {
-    pub local: SocketAddr,
+    pub local: Local,
     pub remote: SocketAddr,
     start: usize,
     end: usize,
@@ -67,10 +89,10 @@ impl Transmits {
         self.all.len()
     }
 
-    pub fn push(&mut self, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+    pub fn push(&mut self, local: impl Into<Local>, remote: SocketAddr, bytes: &[u8]) {
         let start = self.begin();
         self.bytes.extend_from_slice(bytes);
-        self.commit(local, remote, start);
+        self.commit(local.into(), remote, start);
     }
 
     pub(crate) fn append(&mut self, other: &mut Self) {
@@ -94,7 +116,7 @@ impl Transmits {
     }
 
     /// What was written since `start` is a datagram.
-    pub(crate) fn commit(&mut self, local: SocketAddr, remote: SocketAddr, start: usize) {
+    pub(crate) fn commit(&mut self, local: Local, remote: SocketAddr, start: usize) {
         let end = self.bytes.len();
         self.all.push(Transmit {
             local,
@@ -106,11 +128,26 @@ impl Transmits {
 }
 
 /// A remote address passed an authenticated STUN check for this connection, or its connection is gone. Datagrams that
-/// are not STUN are accepted from such addresses only.
+/// are not STUN are accepted from such addresses only. A stream is one connection's for as long as it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    Add { remote: SocketAddr, slot: Slot },
-    Remove { remote: SocketAddr, slot: Slot },
+    Add {
+        remote: SocketAddr,
+        slot: Slot,
+    },
+    Remove {
+        remote: SocketAddr,
+        slot: Slot,
+    },
+    /// The stream from there to one of [`Config::tcp_candidates`] is that client's.
+    Stream {
+        local: SocketAddr,
+        remote: SocketAddr,
+    },
+    StreamOver {
+        local: SocketAddr,
+        remote: SocketAddr,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +155,8 @@ pub struct Config {
     pub shard: ShardId,
     /// Host addresses that clients can reach this server's media port at.
     pub candidates: Vec<SocketAddr>,
+    /// The same over TCP.
+    pub tcp_candidates: Vec<SocketAddr>,
     pub connections_max: u32,
     pub peers_per_room_max: u32,
     pub publications_per_peer_max: usize,
@@ -136,6 +175,7 @@ impl Config {
         Self {
             shard,
             candidates,
+            tcp_candidates: Vec::new(),
             connections_max: 20_000,
             peers_per_room_max: 10_000,
             publications_per_peer_max: 64,

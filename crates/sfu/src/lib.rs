@@ -25,7 +25,7 @@ mod ufrag;
 
 pub use connection::Extensions;
 pub use counters::Counters;
-pub use io::{Config, Received, Route, Slot, Transmit, Transmits};
+pub use io::{Config, Local, Received, Route, Slot, Transmit, Transmits};
 pub use link::{LinkBody, LinkMessage, Wants};
 pub use packet::{FrameInfo, LayerIndex, TrackPacket, Vp8Ids};
 pub use sfu::Sfu;

@@ -375,6 +375,7 @@ impl Sfu {
         match output {
             Output::Packet(_) => {}
             Output::Route(remote) => self.route(slot, remote),
+            Output::Stream { local, remote } => self.stream(slot, local, remote),
             Output::OfTrack(down, said) => {
                 let Some(track) = entry.down_track(down) else {
                     return;
@@ -467,6 +468,19 @@ impl Sfu {
         }
         entry.remotes.push(remote);
         self.out.routes.push_back(Route::Add { remote, slot });
+    }
+
+    fn stream(&mut self, slot: Slot, local: std::net::SocketAddr, remote: std::net::SocketAddr) {
+        let Some(entry) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if entry.streams.len() >= ROUTES_PER_CONNECTION_MAX {
+            let (local, remote) = entry.streams.remove(0);
+            let over = Route::StreamOver { local, remote };
+            self.out.routes.push_back(over);
+        }
+        entry.streams.push((local, remote));
+        self.out.routes.push_back(Route::Stream { local, remote });
     }
 
     /// Lets go whoever must, and whatever nobody needs any more.

@@ -54,6 +54,8 @@ pub struct Config {
     /// Asked for the public address when none is announced: `host:port`. None: nobody is asked.
     pub stun_server: Option<String>,
     pub interfaces: Interfaces,
+    /// Media over TCP without a relay.
+    pub ice_tcp: bool,
     pub dev: bool,
     pub keys: BTreeMap<String, Secret>,
     pub rooms: Rooms,
@@ -212,6 +214,7 @@ impl Config {
                 include: raw.interfaces.include.unwrap_or_default(),
                 exclude: raw.interfaces.exclude.unwrap_or_default(),
             },
+            ice_tcp: raw.ice.tcp.unwrap_or(true),
             dev,
             keys,
             rooms: Rooms::resolve(raw.rooms)?,

@@ -109,6 +109,7 @@ section!(
         interfaces: Interfaces;
         rooms: Rooms;
         limits: Limits;
+        ice: Ice;
         turn: Turn;
         log: Log;
         web: Web;
@@ -162,13 +163,20 @@ section!(
 );
 
 section!(
+    Ice, "ice", {
+        tcp: bool, Plain, "true", "true",
+            "Media over TCP, without a relay, for clients whose network lets no UDP through: at `turn.tcp_port` and, with TLS, at `tls.https_port` (ICE-TCP). They try UDP first.";
+    }
+);
+
+section!(
     Turn, "turn", {
         enabled: bool, Plain, "true", "true",
             "TURN over UDP, on a TCP port and on the HTTPS port, for clients who may use nothing but relayed addresses. Whom it relays to is said by `turn.peers`. STUN is answered in any case.";
         udp_port: TurnUdp, NumberOrWord, "3478 when nobody else has it, else \"off\"", "3478",
             "UDP port of STUN and TURN, at the addresses of the media port and beside it: clients are told this one. 0: any free one. \"off\": none, they are told the media port.";
         tcp_port: u16, Plain, "the number of udp_port", "7882",
-            "TCP port for clients whose network lets no UDP through, at the addresses of the media port. 0: any free one. With TLS they may come by the HTTPS port, too.";
+            "TCP port of the relay and of media for clients whose network lets no UDP through, at the addresses of the media port. 0: any free one. With TLS they may come by the HTTPS port, too.";
         host: String, Text, "the addresses of the media port", "\"turn.example.org\"",
             "Name or address that clients are told for it.";
         secret: Secret, Text, "made at the start", "\"at least 32 random characters\"",
@@ -322,6 +330,7 @@ pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
         Interfaces::KEYS,
         Rooms::KEYS,
         Limits::KEYS,
+        Ice::KEYS,
         Turn::KEYS,
         Log::KEYS,
         Web::KEYS,

@@ -78,6 +78,7 @@ impl Compat {
                     tls: Arc::clone(tls),
                     router,
                     relays: false,
+                    media: false,
                     unencrypted: None,
                 },
                 None => http::Port::Plain(router),

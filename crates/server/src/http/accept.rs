@@ -21,9 +21,10 @@ use tower::ServiceExt as _;
 
 use super::by_ip::{ByIp, Place};
 use super::opening::Opening;
-use super::{Remote, Shared, relay};
+use super::stream::{self, Opened};
+use super::{Remote, Shared};
 use crate::config::Bind;
-use crate::media::StreamPort;
+use crate::media::{Framing, StreamPort};
 use crate::stats::Stats;
 use crate::tls::Tls;
 
@@ -114,11 +115,16 @@ pub(crate) enum Port {
         router: Router,
         /// Clients of the relay may come by TLS.
         relays: bool,
+        /// Media may come without TLS.
+        media: bool,
         /// To who comes without TLS. Not said: closed.
         unencrypted: Option<Unencrypted>,
     },
-    /// Clients of the relay.
-    Relay,
+    /// Clients of the relay, and media without one.
+    Media {
+        relays: bool,
+        media: bool,
+    },
 }
 
 /// What is answered without TLS on a port that speaks it.
@@ -203,12 +209,11 @@ impl Door {
                 Some(router) => self.converse(router.clone(), stream, ip, held).await,
                 None => self.refuse(),
             },
-            (Some(Opening::Stun), Port::Relay) => {
-                let _live = self.shared.stats.tcp_relay_stream();
-                relay::tune(&stream);
-                if let Some(port) = self.relay_port(Transport::Tcp, &stream, remote) {
-                    relay::relay(stream, port, &self.shared).await;
-                }
+            (Some(Opening::Stun), Port::Media { relays, media }) => {
+                self.datagrams(stream, remote, *relays, *media).await;
+            }
+            (Some(Opening::Stun), Port::Secure { media: true, .. }) => {
+                self.datagrams(stream, remote, false, true).await;
             }
             (
                 Some(Opening::Tls),
@@ -229,21 +234,67 @@ impl Door {
                         self.converse(router.clone(), stream, ip, held).await;
                     }
                     Some(Opening::Stun) if *relays => {
+                        let opened = Opened::relay();
                         let _live = self.shared.stats.tls_relay_stream();
                         let socket = stream.get_ref().0;
-                        relay::tune(socket);
+                        stream::tune(socket);
                         if let Some(port) = self.relay_port(Transport::Tls, socket, remote) {
-                            relay::relay(stream, port, &self.shared).await;
+                            stream::carry(stream, opened, port, &self.shared).await;
                         }
                     }
                     Some(Opening::Tls | Opening::Stun | Opening::Unknown) => self.refuse(),
                     None => {}
                 }
             }
-            (Some(Opening::Tls), Port::Plain(_) | Port::Relay)
+            (Some(Opening::Tls), Port::Plain(_) | Port::Media { .. })
             | (Some(Opening::Stun), Port::Plain(_) | Port::Secure { .. })
             | (Some(Opening::Unknown), _) => self.refuse(),
             (None, _) => {}
+        }
+    }
+
+    /// STUN without TLS: of the relay, or of a connection of ours.
+    async fn datagrams(
+        &self,
+        mut socket: TcpStream,
+        remote: SocketAddr,
+        relays: bool,
+        media: bool,
+    ) {
+        let stopping = &self.shared.tasks.stopping;
+        let opening = async {
+            let mut opened = Opened::read(&mut socket).await?;
+            let first = match opened.framing {
+                Framing::Turn => None,
+                Framing::Ice => Some(opened.first(&mut socket).await?),
+            };
+            Some((opened, first))
+        };
+        let opening = timeout(HEADER_TIMEOUT, opening);
+        let Some(Ok(opening)) = stopping.run_until_cancelled(opening).await else {
+            return;
+        };
+        stream::tune(&socket);
+        match opening {
+            Some((opened, None)) if relays => {
+                let _live = self.shared.stats.tcp_relay_stream();
+                if let Some(port) = self.relay_port(Transport::Tcp, &socket, remote) {
+                    stream::carry(socket, opened, port, &self.shared).await;
+                }
+            }
+            Some((opened, Some(check))) if media => {
+                let Ok(local) = socket.local_addr() else {
+                    return;
+                };
+                match self.shared.media.open_ice(&check, local, remote) {
+                    Some(port) => {
+                        let _live = self.shared.stats.ice_stream();
+                        stream::carry(socket, opened, port, &self.shared).await;
+                    }
+                    None => Stats::count(&self.shared.stats.ice_streams_foreign),
+                }
+            }
+            Some(_) | None => self.refuse(),
         }
     }
 
@@ -313,7 +364,7 @@ impl Port {
     fn unencrypted(&self, ip: IpAddr) -> Option<&Router> {
         match self {
             Self::Plain(router) => Some(router),
-            Self::Relay => None,
+            Self::Media { .. } => None,
             Self::Secure { unencrypted, .. } => unencrypted.as_ref().map(|routers| {
                 if ip.to_canonical().is_loopback() {
                     &routers.here

@@ -11,9 +11,9 @@ mod files;
 mod metrics;
 mod opening;
 mod redirect;
-mod relay;
 mod rtc;
 mod socket;
+mod stream;
 mod turn;
 mod twirp;
 

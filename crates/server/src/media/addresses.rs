@@ -121,6 +121,19 @@ impl Addresses {
         &self.candidates
     }
 
+    /// The same over TCP. Loopback only where there is nothing else: who is on this machine has UDP.
+    pub(crate) fn tcp_candidates(&self, ports: &[u16]) -> Vec<SocketAddr> {
+        let ips = || self.candidates.iter().map(SocketAddr::ip);
+        let is_told = |ip: &IpAddr| !ip.is_loopback() || ips().all(|ip| ip.is_loopback());
+        let at = |port: &u16| {
+            let port = *port;
+            ips()
+                .filter(is_told)
+                .map(move |ip| SocketAddr::new(ip, port))
+        };
+        ports.iter().flat_map(at).collect()
+    }
+
     /// The candidate that a datagram arrived at. Behind a NAT its destination is none of them: then the first of its
     /// family.
     pub(crate) fn arrived_at(&self, destination: IpAddr) -> Option<SocketAddr> {

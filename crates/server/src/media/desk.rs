@@ -40,7 +40,7 @@ impl Desk<'_> {
             let received = Received {
                 slot,
                 remote,
-                local,
+                local: local.into(),
                 bytes,
             };
             self.sfu.handle_packet(now, received);

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use madang_sfu::{Transmit, Transmits};
+use madang_sfu::{Local, Transmit, Transmits};
 
 /// Longer bursts gain little and are lost together (a switch's buffer is short).
 pub(crate) const SEGMENTS_MAX: usize = 4;
@@ -12,7 +12,7 @@ const GROUP_BYTES_MAX: usize = 65_507;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Group<'a> {
-    pub(crate) local: SocketAddr,
+    pub(crate) local: Local,
     pub(crate) remote: SocketAddr,
     pub(crate) contents: &'a [u8],
     /// Size of each segment but the last; none: a single datagram.

@@ -6,7 +6,9 @@ mod counters;
 mod demux;
 mod desk;
 mod entropy;
+mod framing;
 mod group;
+mod ice;
 mod inbox;
 mod peers;
 mod port;
@@ -31,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use madang_sfu::api::{PeerId, RoomId, RoomState, ShardId, ShardSet};
-use madang_sfu::{Counters, Sfu};
+use madang_sfu::{Counters, Sfu, owner_of_stun};
 use madang_turn::Flow;
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,6 +42,7 @@ use crate::config::{Interfaces, TurnUdp};
 pub use addresses::CANDIDATES_MAX;
 pub(crate) use addresses::{Addresses, Plan, Present, is_bridge, is_public, present};
 pub use counters::PathCounters;
+pub(crate) use framing::{Framing, Next};
 pub use peers::Peers;
 use peers::Place;
 pub use port::{
@@ -50,11 +53,13 @@ pub(crate) use stream::{StreamInput, StreamOutput, StreamPort};
 
 use demux::{Demux, ROUTES_MAX};
 pub(crate) use entropy::OsSeeded;
+use ice::IceLine;
 use port::Command;
 use relay::Relay;
 use relays::Relays;
 use ring::{Ends, RING_PARCELS_MAX};
 use shard::{Gauge, Parts, Shard};
+use stream::LineId;
 use udp::Sockets;
 pub(crate) use udp::{SOCKET_BUFFER_BYTES, socket_buffers};
 
@@ -83,6 +88,8 @@ pub struct MediaConfig {
     pub relay: Option<RelayConfig>,
     /// A UDP port for STUN and TURN beside that of media.
     pub relay_udp: TurnUdp,
+    /// Where clients may come by TCP without a relay.
+    pub tcp_ports: Vec<u16>,
 }
 
 impl Default for MediaConfig {
@@ -97,6 +104,7 @@ impl Default for MediaConfig {
             core: madang_sfu::Config::new(ShardId(0), Vec::new()),
             relay: None,
             relay_udp: TurnUdp::Off,
+            tcp_ports: Vec::new(),
         }
     }
 }
@@ -293,9 +301,27 @@ impl Media {
         let turn = self.0.streams.fetch_add(1, Ordering::Relaxed);
         let shards = &self.0.shards;
         match shards.get(turn % shards.len().max(1)) {
-            Some(handle) => StreamPort::open(&handle.commands, flow),
-            None => StreamPort::open(&mpsc::unbounded_channel().0, flow),
+            Some(handle) => StreamPort::open(&handle.commands, LineId::Relay(flow)),
+            None => StreamPort::open(&mpsc::unbounded_channel().0, LineId::Relay(flow)),
         }
+    }
+
+    /// A client came by TCP without a relay; `check`: what it said first. None: that is for no connection of ours.
+    pub(crate) fn open_ice(
+        &self,
+        check: &[u8],
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<StreamPort> {
+        let (shard, slot) = owner_of_stun(check)?;
+        let handle = self.shard(shard)?;
+        let candidate = self.0.addresses.arrived_at(local.ip())?;
+        let line = IceLine {
+            slot,
+            local: SocketAddr::new(candidate.ip(), local.port()),
+            remote,
+        };
+        Some(StreamPort::open(&handle.commands, LineId::Ice(line)))
     }
 
     /// Of the shards that run.
@@ -445,6 +471,15 @@ fn relays(
     Ok(Relays::new(relay, secret, place))
 }
 
+fn core(id: ShardId, config: &MediaConfig, addresses: &Addresses) -> madang_sfu::Config {
+    madang_sfu::Config {
+        shard: id,
+        candidates: addresses.candidates().to_vec(),
+        tcp_candidates: addresses.tcp_candidates(&config.tcp_ports),
+        ..config.core.clone()
+    }
+}
+
 async fn start_shard(
     id: ShardId,
     config: &MediaConfig,
@@ -455,9 +490,7 @@ async fn start_shard(
     let (commands, queue) = mpsc::unbounded_channel();
     let gauge = Arc::new(Gauge::default());
     let entropy = Box::new(OsSeeded::new().map_err(MediaError::Entropy)?);
-    let mut core = config.core.clone();
-    core.shard = id;
-    core.candidates = addresses.candidates().to_vec();
+    let core = core(id, config, addresses);
     let receives = udp::is_port_shared() || id == ShardId(0);
     let shards = config.shards;
     let handle = ShardHandle {

@@ -5,11 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use madang_sfu::Counters;
 use madang_sfu::api::{Event, LeaveReason, PeerId, Request, RoomId, RoomState};
-use madang_turn::Flow;
 use tokio::sync::{mpsc, oneshot};
 
 use super::counters::PathCounters;
-use super::stream::Said;
+use super::stream::{LineId, Said};
 
 /// Events that a session may leave unread; one more and its peer is let go as too slow.
 pub const EVENTS_PENDING_MAX: usize = 4_096;
@@ -129,9 +128,9 @@ pub(crate) enum Command {
     RelayCounters {
         reply: oneshot::Sender<madang_turn::Counters>,
     },
-    /// Of a client of the relay that came by TCP or TLS.
+    /// Of a client that came by TCP or TLS.
     Stream {
-        flow: Flow,
+        line: LineId,
         said: Said,
     },
     Stop,

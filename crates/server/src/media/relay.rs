@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use madang_sfu::api::{Now, PeerId, RoomId, ShardId, ShardSet};
-use madang_turn::{Counters, Flow, Frame, Ports, Transport, Turn, Verdict, frame};
-use tokio::sync::OwnedSemaphorePermit;
+use madang_turn::{Counters, Flow, Ports, Transport, Turn, Verdict};
 
 use super::batch::{Batch, Gathered};
 use super::counters::PathCounters;
+use super::framing::{Framing, Pieces};
 use super::group::Group;
 use super::inbox::{Arrived, Inbox};
 use super::relay_sockets::Shared;
@@ -27,7 +26,7 @@ pub(super) struct Relay {
     relays: Arc<Relays>,
     own: ShardId,
     ports: Ports,
-    streams: Streams,
+    streams: Streams<Flow>,
     /// By shard: what goes to clients of others.
     foreign: Vec<Runs>,
     /// None: nobody elsewhere is let in.
@@ -81,7 +80,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn of(group: &Group<'a>) -> Self {
         Self {
-            from: group.local,
+            from: group.local.address(),
             to: group.remote,
             contents: group.contents,
             segment: group.segment,
@@ -329,10 +328,7 @@ impl Relay {
             Said::Frames { frames, place } => {
                 // Hung up.
                 if self.streams.has(&flow) {
-                    return Some(Pieces {
-                        frames,
-                        _place: place,
-                    });
+                    return Some(Pieces::new(frames, Framing::Turn, place));
                 }
             }
             Said::Idle => {
@@ -399,28 +395,6 @@ fn payloads(contents: &[u8], segment: Option<usize>) -> impl Iterator<Item = &[u
     contents.chunks(segment).chain(empty)
 }
 
-/// What a stream brought at one time. While it is here, its connection waits.
-#[derive(Debug)]
-pub(super) struct Pieces {
-    frames: Bytes,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Pieces {
-    /// What is in each frame.
-    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &*self.frames;
-        std::iter::from_fn(move || {
-            let Frame::Complete { content, whole } = frame(rest) else {
-                return None;
-            };
-            let this = rest.get(..content)?;
-            rest = rest.get(whole..)?;
-            Some(this)
-        })
-    }
-}
-
 /// Of a datagram at one of our ports.
 pub(super) fn flow_of(arrived: &Arrived<'_>) -> Flow {
     Flow {
@@ -433,7 +407,7 @@ pub(super) fn flow_of(arrived: &Arrived<'_>) -> Flow {
 impl Wire<'_> {
     fn send(
         &mut self,
-        streams: &mut Streams,
+        streams: &mut Streams<Flow>,
         flow: Flow,
         contents: &[u8],
         segment: Option<usize>,
@@ -444,7 +418,7 @@ impl Wire<'_> {
             return;
         }
         let group = Group {
-            local: flow.local,
+            local: flow.local.into(),
             remote: flow.client,
             contents,
             segment,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use madang_sfu::api::{LeaveReason, Now, PeerId, Request, ShardId};
-use madang_sfu::{LinkBody, LinkMessage, Received, Route, Sfu};
+use madang_sfu::{LinkBody, LinkMessage, Local, Received, Route, Sfu};
 use madang_turn::Flow;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -18,11 +18,12 @@ use super::counters::PathCounters;
 use super::demux::{Demux, Unowned};
 use super::desk::{Desk, Packet};
 use super::group;
+use super::ice::{IceLine, IceStreams};
 use super::inbox::Inbox;
 use super::port::{Command, PeerQueue, Pushed};
 use super::relay::{self, Relay, Run, Wire};
 use super::ring::{Datagrams, Ends, Lost, Parcel, RouteTold, count};
-use super::stream::Said;
+use super::stream::{LineId, Said};
 use super::udp::Sockets;
 
 /// Datagrams of one tick, and how long it may receive.
@@ -54,6 +55,7 @@ pub(super) struct Shard {
     addresses: Arc<Addresses>,
     demux: Demux,
     relay: Relay,
+    ice: IceStreams,
     rings: Ends,
     /// By shard: what this tick collected for the others.
     foreign: Vec<Datagrams>,
@@ -102,6 +104,7 @@ impl Shard {
             addresses: parts.addresses,
             demux: parts.demux,
             relay: parts.relay,
+            ice: IceStreams::default(),
             rings: parts.rings,
             foreign: (0..shards).map(|_| Datagrams::default()).collect(),
             links: vec![Vec::new(); shards],
@@ -166,6 +169,7 @@ impl Shard {
             }
         }
         self.relay.tell_streams();
+        self.ice.tell();
         self.hand_events();
         self.publish_gauges();
     }
@@ -319,6 +323,26 @@ impl Shard {
         self.hand_over();
     }
 
+    /// Of a client that came by TCP without a relay.
+    fn hear_ice(&mut self, now: Now, line: IceLine, said: Said) {
+        let Some(pieces) = self.ice.hear(line, said) else {
+            return;
+        };
+        for bytes in pieces.each() {
+            self.counters.stream_received += 1;
+            self.counters.stream_received_bytes += count(bytes.len());
+            self.sfu.handle_packet(
+                now,
+                Received {
+                    slot: line.slot,
+                    remote: line.remote,
+                    local: Local::Tcp(line.local),
+                    bytes,
+                },
+            );
+        }
+    }
+
     /// From the rings.
     fn take_over(&mut self, now: Now) {
         let counters = &mut self.counters;
@@ -345,7 +369,7 @@ impl Shard {
                                 Received {
                                     slot: head.slot,
                                     remote: head.remote,
-                                    local: head.local,
+                                    local: head.local.into(),
                                     bytes,
                                 },
                             );
@@ -442,14 +466,21 @@ impl Shard {
             Command::Counters { reply } => {
                 self.counters.routes_now = count(self.demux.len());
                 self.counters.overflow_now = self.overflowed();
-                self.counters.streams_now = count(self.relay.streams_now());
+                self.counters.streams_now = count(self.relay.streams_now() + self.ice.len());
                 self.counters.elsewhere_sockets_now = count(self.relay.sockets_now());
                 reply.send((self.sfu.counters(), self.counters)).ok();
             }
             Command::RelayCounters { reply } => {
                 reply.send(self.relay.counters()).ok();
             }
-            Command::Stream { flow, said } => self.hear(now, flow, said),
+            Command::Stream {
+                line: LineId::Relay(flow),
+                said,
+            } => self.hear(now, flow, said),
+            Command::Stream {
+                line: LineId::Ice(line),
+                said,
+            } => self.hear_ice(now, line, said),
             #[cfg(test)]
             Command::Panic => panic!("planted"),
             Command::Stop => {
@@ -506,6 +537,8 @@ impl Shard {
                         );
                     }
                 }
+                Route::Stream { local, remote } => self.ice.admit(local, remote),
+                Route::StreamOver { local, remote } => self.ice.hang_up(local, remote),
                 Route::Remove { remote, slot } => {
                     for shard in self.demux.remove(remote, slot).iter() {
                         tell(
@@ -579,6 +612,7 @@ impl Shard {
             addresses,
             counters,
             relay,
+            ice,
             rings,
             ..
         } = self;
@@ -587,12 +621,16 @@ impl Shard {
         }
         let transmits = sfu.transmits();
         group::groups(transmits, |group| {
+            let Local::Udp(local) = group.local else {
+                ice.send(&group, counters);
+                return;
+            };
             if relay.is_relayed(group.remote) {
                 let wire = &mut Wire { sockets, counters };
                 relay.deliver(now, Run::of(&group), wire);
                 return;
             }
-            sockets.send(addresses.source(group.local), &group, counters);
+            sockets.send(addresses.source(local), &group, counters);
         });
         transmits.clear();
         for (shard, runs) in relay.take_foreign() {

@@ -1,7 +1,8 @@
-//! A client of the relay that comes by TCP or TLS: what it says goes to the shard that relays for it, and what is for it waits in a
+//! A client that comes by TCP or TLS: what it says goes to the shard that it is at, and what is for it waits in a
 //! bounded queue until its connection takes it. The shard never waits for either.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,7 @@ use madang_turn::Flow;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::counters::PathCounters;
+use super::ice::IceLine;
 use super::port::{Command, Gone};
 use super::ring::count;
 
@@ -32,7 +34,7 @@ pub(crate) struct StreamPort {
 /// What the client says. Dropped: the stream is closed, and with it what was relayed.
 #[derive(Debug)]
 pub(crate) struct StreamInput {
-    flow: Flow,
+    line: LineId,
     outbox: Arc<Outbox>,
     commands: mpsc::UnboundedSender<Command>,
     places: Arc<Semaphore>,
@@ -41,6 +43,13 @@ pub(crate) struct StreamInput {
 /// What is for the client.
 #[derive(Debug)]
 pub(crate) struct StreamOutput(Arc<Outbox>);
+
+/// Which stream, and what for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LineId {
+    Relay(Flow),
+    Ice(IceLine),
+}
 
 /// What reaches a shard of a stream, in order.
 #[derive(Debug)]
@@ -57,10 +66,10 @@ pub(crate) enum Said {
 }
 
 impl StreamPort {
-    pub(super) fn open(commands: &mpsc::UnboundedSender<Command>, flow: Flow) -> Self {
+    pub(super) fn open(commands: &mpsc::UnboundedSender<Command>, line: LineId) -> Self {
         let outbox = Arc::new(Outbox::default());
         let input = StreamInput {
-            flow,
+            line,
             outbox: Arc::clone(&outbox),
             commands: commands.clone(),
             places: Arc::new(Semaphore::new(PIECES_PENDING_MAX)),
@@ -98,7 +107,7 @@ impl StreamInput {
 
     fn say(&self, said: Said) -> Result<(), Gone> {
         let command = Command::Stream {
-            flow: self.flow,
+            line: self.line,
             said,
         };
         self.commands.send(command).map_err(|_| Gone)
@@ -236,10 +245,10 @@ impl Waiting {
     }
 }
 
-/// All streams of one shard.
-#[derive(Debug, Default)]
-pub(super) struct Streams {
-    open: HashMap<Flow, Line>,
+/// All streams of one kind of one shard.
+#[derive(Debug)]
+pub(super) struct Streams<K> {
+    open: HashMap<K, Line>,
     /// Whose connections are told at the end of the tick.
     news: Vec<Arc<Outbox>>,
 }
@@ -254,13 +263,22 @@ impl Drop for Line {
     }
 }
 
-impl Streams {
-    pub(super) fn open(&mut self, flow: Flow, outbox: Arc<Outbox>) {
+impl<K> Default for Streams<K> {
+    fn default() -> Self {
+        Self {
+            open: HashMap::new(),
+            news: Vec::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash> Streams<K> {
+    pub(super) fn open(&mut self, flow: K, outbox: Arc<Outbox>) {
         self.open.insert(flow, Line(outbox));
     }
 
     /// True: it was this one, and not a later one from the same address.
-    pub(super) fn close(&mut self, flow: &Flow, outbox: &Arc<Outbox>) -> bool {
+    pub(super) fn close(&mut self, flow: &K, outbox: &Arc<Outbox>) -> bool {
         let is_this = self
             .open
             .get(flow)
@@ -271,18 +289,23 @@ impl Streams {
         is_this
     }
 
-    pub(super) fn hang_up(&mut self, flow: &Flow) {
+    pub(super) fn hang_up(&mut self, flow: &K) {
         self.open.remove(flow);
     }
 
-    pub(super) fn has(&self, flow: &Flow) -> bool {
+    pub(super) fn has(&self, flow: &K) -> bool {
         self.open.contains_key(flow)
     }
 
-    pub(super) fn know(&self, flow: &Flow) {
+    pub(super) fn know(&self, flow: &K) {
         if let Some(line) = self.open.get(flow) {
             line.0.is_known.store(true, Ordering::Release);
         }
+    }
+
+    pub(super) fn is_known(&self, flow: &K) -> bool {
+        let line = self.open.get(flow);
+        line.is_some_and(|line| line.0.is_known.load(Ordering::Acquire))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -292,7 +315,7 @@ impl Streams {
     /// Whole frames, of so many datagrams.
     pub(super) fn send(
         &mut self,
-        flow: &Flow,
+        flow: &K,
         contents: &[u8],
         datagrams: usize,
         counters: &mut PathCounters,

@@ -355,7 +355,7 @@ impl Sockets {
     }
 
     fn socket_for(&mut self, group: &Group<'_>) -> Option<&mut MediaSocket> {
-        let (local, port) = (group.local.ip(), group.local.port());
+        let (local, port) = (group.local.address().ip(), group.local.address().port());
         let first = |fits: &dyn Fn(&MediaSocket) -> bool| {
             let mut of_port = self.all.iter();
             of_port.position(|socket| socket.port == port && fits(socket))

@@ -244,7 +244,11 @@ async fn a_port_of_its_own_is_told_to_everybody() {
 
 #[tokio::test]
 async fn nobody_is_told_where_nothing_is_relayed() {
-    let server = Server::with(off).await;
+    let server = Server::with(|config| {
+        off(config);
+        config.ice_tcp = false;
+    })
+    .await;
     assert!(server.app.turn_addresses().is_empty(), "nor listened to");
     let mut member = server.join("yard", "kim").await;
     assert_eq!(member.joined().await.ice_servers, []);
@@ -253,4 +257,62 @@ async fn nobody_is_told_where_nothing_is_relayed() {
         (answer.status, answer.body.as_str()),
         (404, "nothing is relayed here")
     );
+}
+
+/// A check of a connection, as far as whose it is can be read, after its length (RFC 4571).
+fn check(ufrag: &str) -> Vec<u8> {
+    let user = format!("{ufrag}:them");
+    let padded = user.len().next_multiple_of(4);
+    let be16 = |length: usize| u16::try_from(length).expect("short").to_be_bytes();
+    let mut all = be16(24 + padded).to_vec();
+    all.extend([0, 1]);
+    all.extend(be16(4 + padded));
+    all.extend(b"\x21\x12\xa4\x42someidentity\x00\x06");
+    all.extend(be16(user.len()));
+    all.extend(user.as_bytes());
+    all.resize(26 + padded, 0);
+    all
+}
+
+#[tokio::test]
+async fn media_over_tcp_is_for_connections_of_ours_and_for_nobody_else() {
+    let server = Server::with(off).await;
+    let address = tcp(&server);
+    // Nobody's form of a name, a shard that there is not, and rubbish after the length.
+    let foreign = [check("stranger"), check("07000000010123456789ab")];
+    for (index, opening) in foreign.iter().enumerate() {
+        let mut stream = TcpStream::connect(address).await.expect("listening");
+        stream.write_all(opening).await.expect("sent");
+        until_closed(&mut stream).await;
+        let so_far = u64::try_from(index).expect("few") + 1;
+        server
+            .until_metric("madang_ice_streams_foreign_total", so_far)
+            .await;
+    }
+    let mut stream = TcpStream::connect(address).await.expect("listening");
+    stream.write_all(&[0; 40]).await.expect("sent");
+    until_closed(&mut stream).await;
+    server
+        .until_metric("madang_refused_protocols_total", 1)
+        .await;
+    // One that may be ours stays, in pieces, too; what it says proves nothing, so it has no long frames.
+    let mut stream = TcpStream::connect(address).await.expect("listening");
+    for byte in check("00000000000123456789ab") {
+        stream.write_all(&[byte]).await.expect("sent");
+    }
+    server.until_metric("madang_ice_streams", 1).await;
+    server
+        .until_metric("madang_datagrams_refused_total", 1)
+        .await;
+    stream.write_all(&[0xff; 2_100]).await.expect("sent");
+    until_closed(&mut stream).await;
+    server
+        .until_metric("madang_ice_streams_broken_total", 1)
+        .await;
+    server.until_metric("madang_path_streams", 0).await;
+    // The relay is off.
+    let mut stream = TcpStream::connect(address).await.expect("listening");
+    stream.write_all(&BINDING).await.expect("sent");
+    until_closed(&mut stream).await;
+    server.app.stop().await;
 }

@@ -29,9 +29,9 @@ use str0m::media::KeyframeRequestKind;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Rtc, RtcError};
 
-use crate::Transmits;
 use crate::api::{Codec, ConnectionOptions, Now, Offerer, Refusal};
 use crate::ufrag::Credentials;
+use crate::{Local, Transmits};
 
 use channels::Channels;
 use client_offer::ClientOffers;
@@ -70,6 +70,7 @@ pub(crate) struct Connection {
     egress: Egress,
     meter: Meter,
     routes: BTreeSet<SocketAddr>,
+    streams: BTreeSet<(SocketAddr, SocketAddr)>,
     link: Link,
     outputs: VecDeque<Output>,
     /// Fetched before anybody polled for them.
@@ -133,6 +134,7 @@ impl Connection {
             egress: Egress::new(keys, now.instant),
             meter: Meter::default(),
             routes: BTreeSet::new(),
+            streams: BTreeSet::new(),
             link: Link::default(),
             outputs: VecDeque::new(),
             transmits: Transmits::default(),
@@ -237,18 +239,29 @@ impl Connection {
         &mut self,
         now: Now,
         remote: SocketAddr,
-        local: SocketAddr,
+        local: impl Into<Local>,
         bytes: &[u8],
     ) -> bool {
+        let local = local.into();
         self.touch(now);
         // str0m holds one media packet; the one before must be fetched first.
         self.settle();
-        let Ok(received) = Receive::new(Protocol::Udp, remote, local, bytes) else {
+        let protocol = match local {
+            Local::Udp(_) => Protocol::Udp,
+            Local::Tcp(_) => Protocol::Tcp,
+        };
+        let Ok(received) = Receive::new(protocol, remote, local.address(), bytes) else {
             return false;
         };
         let input = Input::Receive(self.now, received);
         let is_stun = bytes.first().is_some_and(|first| *first < 2);
-        if is_stun && !self.admits(remote, &input) {
+        let is_let_in = match local {
+            _ if is_stun => self.admits(remote, local, &input),
+            // Addresses are looked at before it comes here.
+            Local::Udp(_) => true,
+            Local::Tcp(local) => self.streams.contains(&(local, remote)),
+        };
+        if !is_let_in {
             return false;
         }
         self.drained = false;
@@ -352,16 +365,29 @@ impl Connection {
     }
 
     /// A check with our fragment and password; its address may send media from then on.
-    fn admits(&mut self, remote: SocketAddr, input: &Input<'_>) -> bool {
+    fn admits(&mut self, remote: SocketAddr, local: Local, input: &Input<'_>) -> bool {
         if !self.rtc.accepts(input) {
             return false;
         }
-        if !self.routes.contains(&remote) {
-            if self.routes.len() >= ROUTES_MAX {
-                return false;
+        let is_known = match local {
+            Local::Udp(_) => self.routes.contains(&remote),
+            Local::Tcp(local) => self.streams.contains(&(local, remote)),
+        };
+        if is_known {
+            return true;
+        }
+        if self.routes.len() + self.streams.len() >= ROUTES_MAX {
+            return false;
+        }
+        match local {
+            Local::Udp(_) => {
+                self.routes.insert(remote);
+                self.outputs.push_back(Output::Route(remote));
             }
-            self.routes.insert(remote);
-            self.outputs.push_back(Output::Route(remote));
+            Local::Tcp(local) => {
+                self.streams.insert((local, remote));
+                self.outputs.push_back(Output::Stream { local, remote });
+            }
         }
         true
     }
@@ -396,7 +422,8 @@ impl Connection {
                 }
             }
             Ok(str0m::Output::Transmit(transmit)) => {
-                let (local, remote) = (transmit.source, transmit.destination);
+                let local = over(transmit.proto, transmit.source);
+                let remote = transmit.destination;
                 self.egress.observe(local, remote, &transmit.contents);
                 transmits.push(local, remote, &transmit.contents);
             }
@@ -462,7 +489,8 @@ impl Connection {
             Event::PeerStats(stats) => {
                 self.meter.peer(&stats);
                 if let Some(pair) = &stats.selected_candidate_pair {
-                    self.egress.follow(pair.local.addr, pair.remote.addr);
+                    let local = over(pair.protocol, pair.local.addr);
+                    self.egress.follow(local, pair.remote.addr);
                 }
             }
             Event::MediaIngressStats(stats) => self.meter.ingress(&stats),
@@ -536,6 +564,15 @@ impl Connection {
             self.rtc.disconnect();
             self.outputs.push_back(Output::Closed);
         }
+    }
+}
+
+/// Our candidates are of these two.
+fn over(protocol: Protocol, address: SocketAddr) -> Local {
+    if protocol == Protocol::Udp {
+        Local::Udp(address)
+    } else {
+        Local::Tcp(address)
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::net::TcpType;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 
@@ -47,11 +48,13 @@ impl Shared {
             .generate_certificate()
             .expect("aws-lc-rs makes certificates");
         // An address that cannot be a candidate (unspecified, multicast) is of no use to any client.
-        let candidates = config
-            .candidates
-            .iter()
-            .filter_map(|address| Candidate::host(*address, "udp").ok())
-            .collect();
+        let udp = config.candidates.iter();
+        let udp = udp.filter_map(|address| Candidate::host(*address, "udp").ok());
+        let tcp = config.tcp_candidates.iter().filter_map(|address| {
+            let passive = Candidate::builder().tcp().host(*address);
+            passive.tcptype(TcpType::Passive).build().ok()
+        });
+        let candidates = udp.chain(tcp).collect();
         Self(Arc::new(Inner {
             certificate,
             crypto,

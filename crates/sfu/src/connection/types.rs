@@ -147,6 +147,11 @@ pub(crate) enum Said {
 pub(crate) enum Output {
     /// Media may come from this address from now on: it passed an authenticated check.
     Route(SocketAddr),
+    /// The same of the stream from there to one of our addresses.
+    Stream {
+        local: SocketAddr,
+        remote: SocketAddr,
+    },
     Packet(UpPacket),
     OfTrack(DownKey, Said),
     Offer {

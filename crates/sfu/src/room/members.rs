@@ -382,5 +382,10 @@ fn release_connection(
             remote: *remote,
             slot,
         }));
+        let streams = entry.streams.iter();
+        routes.extend(streams.map(|(local, remote)| Route::StreamOver {
+            local: *local,
+            remote: *remote,
+        }));
     }
 }

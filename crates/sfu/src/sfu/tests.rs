@@ -145,7 +145,7 @@ fn a_panic_in_one_connection_ends_that_one_only() {
         Received {
             slot,
             remote,
-            local,
+            local: std::net::SocketAddr::into(local),
             bytes: &[0; 20],
         },
     );

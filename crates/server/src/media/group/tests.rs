@@ -9,7 +9,7 @@ const REMOTE: &str = "127.0.0.1:5000";
 
 fn put(transmits: &mut Transmits, remote: &str, local: &str, length: usize) {
     transmits.push(
-        local.parse().expect("an address"),
+        local.parse::<SocketAddr>().expect("an address"),
         remote.parse().expect("an address"),
         &vec![u8::try_from(length % 251).expect("below 251"); length],
     );
@@ -105,5 +105,5 @@ fn a_group_names_where_from_and_where_to() {
     put(&mut one, REMOTE, LOCAL, 9);
     let mut seen = Vec::new();
     super::groups(&one, |group| seen.push((group.remote, group.local)));
-    assert_eq!(seen, [(remote, local)]);
+    assert_eq!(seen, [(remote, local.into())]);
 }

@@ -13,7 +13,7 @@ fn flow() -> Flow {
     }
 }
 
-fn open(streams: &mut Streams) -> StreamOutput {
+fn open(streams: &mut Streams<Flow>) -> StreamOutput {
     let outbox = Arc::new(Outbox::default());
     streams.open(flow(), Arc::clone(&outbox));
     StreamOutput(outbox)
@@ -94,7 +94,7 @@ async fn a_closed_stream_takes_nothing_and_a_later_one_is_not_it() {
 #[tokio::test]
 async fn a_connection_waits_until_the_shard_has_come_to_what_it_said() {
     let (commands, mut queue) = mpsc::unbounded_channel();
-    let port = StreamPort::open(&commands, flow());
+    let port = StreamPort::open(&commands, LineId::Relay(flow()));
     let frames = Bytes::from_static(b"frames");
     for _ in 0..PIECES_PENDING_MAX {
         port.input.send(frames.clone()).await.expect("open");

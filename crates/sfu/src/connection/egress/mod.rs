@@ -21,10 +21,10 @@ use super::extensions::ntp_of_unix;
 use super::sections::Binding;
 use super::types::{DownKey, DownPacket, Output, Said, Vp8Rewrite};
 use super::{Connection, Extensions};
-use crate::Transmits;
 use crate::api::{MediaKind, Now};
 use crate::rtcp::{self, Feedback};
 use crate::srtp::{Opener, Sealer};
+use crate::{Local, Transmits};
 
 #[cfg(test)]
 pub(super) use keys::tapped;
@@ -51,7 +51,7 @@ const PATH_PROBE: &[u8] = b"path";
 /// Which of the client's addresses is sent to, from which of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Path {
-    local: SocketAddr,
+    local: Local,
     remote: SocketAddr,
 }
 
@@ -138,7 +138,7 @@ impl Egress {
     }
 
     /// str0m sends all but its checks where the client wants media.
-    pub(super) fn observe(&mut self, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+    pub(super) fn observe(&mut self, local: Local, remote: SocketAddr, bytes: &[u8]) {
         if bytes
             .first()
             .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
@@ -147,12 +147,12 @@ impl Egress {
         }
     }
 
-    pub(super) fn follow(&mut self, local: SocketAddr, remote: SocketAddr) {
+    pub(super) fn follow(&mut self, local: Local, remote: SocketAddr) {
         self.path = Some(Path { local, remote });
     }
 
     /// Does the client ask, with this check, for another path than the one in use?
-    pub(super) fn is_moving(&self, local: SocketAddr, remote: SocketAddr, check: &[u8]) -> bool {
+    pub(super) fn is_moving(&self, local: Local, remote: SocketAddr, check: &[u8]) -> bool {
         self.sealer.is_some() && self.path != Some(Path { local, remote }) && nominates(check)
     }
 

@@ -140,6 +140,14 @@ impl Client {
         self.others.push(address);
     }
 
+    /// What it says now, which then nobody hears.
+    pub(super) fn unsent(&mut self) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        let due = Input::Timeout(self.now + Duration::from_millis(500));
+        self.rtc.handle_input(due).expect("the client works");
+        self.drain();
+        self.transmits.drain(..).collect()
+    }
+
     fn drain(&mut self) {
         loop {
             match self.rtc.poll_output().expect("the client works") {
@@ -406,6 +414,7 @@ impl Pair {
         };
         let mut config = Config::new(SHARD, vec![address("10.0.0.1:7000")]);
         config.sdp_bytes_max = 300_000;
+        config.tcp_candidates.clone_from(&config.candidates);
         let shared = Shared::with_crypto(&config, ours);
         Self {
             now,
@@ -502,7 +511,7 @@ impl Pair {
             for transmit in transmits.all() {
                 silent = false;
                 let bytes = transmits.bytes(std::slice::from_ref(transmit));
-                self.carry(transmit.local, transmit.remote, bytes);
+                self.carry(transmit.local.address(), transmit.remote, bytes);
             }
             if silent {
                 return;

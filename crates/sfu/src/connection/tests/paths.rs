@@ -1,6 +1,7 @@
 use str0m::media::{Direction, MediaKind as RtcKind};
 
 use super::pair::{Adds, Pair, SHARD, SLOT, credentials, down, options};
+use crate::Local;
 use crate::api::{Codec, MediaKind, Offerer};
 use crate::connection::Output;
 use crate::ufrag::owner_of_ufrag;
@@ -104,7 +105,7 @@ fn strangers_are_refused() {
     let mut pair = Pair::new(&options(Offerer::Client));
     pair.negotiate(&receiver());
     pair.run_ms(500);
-    let local = "10.0.0.1:7000".parse().expect("an address");
+    let local: std::net::SocketAddr = "10.0.0.1:7000".parse().expect("an address");
     let stranger = "10.6.6.6:1".parse().expect("an address");
     let before = pair.said.len();
     let mut stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
@@ -195,4 +196,61 @@ fn reports_come_while_media_flows() {
     assert!(worst > 0.1 && worst < 0.5, "{reports:?}");
     assert_eq!((last.up_packets, last.up_loss), (0, 0.0));
     assert!(last.rtt.is_some());
+}
+
+#[test]
+fn a_stream_is_one_s_that_proved_it_and_what_is_for_him_goes_there() {
+    let mut pair = Pair::new(&options(Offerer::Client));
+    pair.negotiate(&receiver());
+    let ours: std::net::SocketAddr = "10.0.0.1:7000".parse().expect("an address");
+    let checks = pair.client.unsent();
+    let is_stun = |bytes: &[u8]| bytes.first().is_some_and(|first| *first < 2);
+    let (from, _, check) = checks
+        .iter()
+        .find(|(_, _, bytes)| is_stun(bytes))
+        .expect("it checks");
+    let hello = [22; 60];
+    let tcp = Local::Tcp(ours);
+    let heard = |pair: &mut Pair, local: Local, bytes: &[u8]| {
+        pair.server.handle_packet(pair.now, *from, local, bytes)
+    };
+    assert!(!heard(&mut pair, tcp, &hello), "before anything was proved");
+    let mut broken = check.clone();
+    // The end of its integrity: a fingerprint of eight bytes is after it.
+    let end = broken.len() - 9;
+    broken[end] ^= 1;
+    heard(&mut pair, tcp, &broken);
+    assert!(!heard(&mut pair, tcp, &hello), "with a wrong check");
+    assert!(heard(&mut pair, tcp, check));
+    let mut out = crate::Transmits::default();
+    let mut streams = Vec::new();
+    while let Some(output) = pair.server.poll(pair.now, &mut out) {
+        assert!(!matches!(output, Output::Route(_)), "not over UDP");
+        if let Output::Stream { local, remote } = output {
+            streams.push((local, remote));
+        }
+    }
+    assert_eq!(streams, [(ours, *from)]);
+    let answer = out.all().first().expect("an answer");
+    assert_eq!((answer.local, answer.remote), (tcp, *from));
+    assert!(heard(&mut pair, tcp, &hello), "now it may");
+}
+
+#[test]
+fn tcp_is_told_passive_and_after_udp() {
+    let mut pair = Pair::new(&options(Offerer::Client));
+    let answer = pair.negotiate(&receiver()).answer;
+    let of = |over: &str| {
+        let lines = answer.lines();
+        let mut lines = lines.filter(|line| line.starts_with("a=candidate:"));
+        let line = lines.find(|line| line.contains(over)).expect("told");
+        let priority = line
+            .split(' ')
+            .nth(3)
+            .and_then(|word| word.parse::<u32>().ok());
+        (line, priority.expect("a number"))
+    };
+    let (udp, tcp) = (of(" udp "), of(" tcp "));
+    assert!(udp.1 > tcp.1, "{udp:?} {tcp:?}");
+    assert!(tcp.0.ends_with("typ host tcptype passive"), "{tcp:?}");
 }

@@ -38,7 +38,7 @@ fn channels_are_offered_at_once_with_the_tracks_that_are_there() {
         "only what is needed"
     );
     assert!(sdp.contains("a=end-of-candidates"));
-    assert_eq!(sdp.matches("a=candidate:").count(), 1);
+    assert_eq!(sdp.matches("a=candidate:").count(), 2, "over UDP and TCP");
 
     let answer = pair.client.answer(&sdp);
     let stale = pair.server.handle_answer(pair.now, &answer, 7);

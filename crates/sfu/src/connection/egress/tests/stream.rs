@@ -61,7 +61,7 @@ impl Bench {
         Way {
             sealer: &self.sealer,
             path: Path {
-                local: ([127, 0, 0, 1], 1).into(),
+                local: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
                 remote: ([127, 0, 0, 2], 2).into(),
             },
             now: self.now,
