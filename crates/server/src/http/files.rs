@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -28,6 +28,10 @@ const CHECK: &str = "/check";
 const HASHED_FOLDER: &str = "assets/";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
+/// For pages of others (docs/embed.md). Their names stay the same over versions.
+const EMBED_FOLDER: &str = "embed/";
+/// A page that is not ours must not wait for us whenever it is opened, and has a new version the next day at the latest.
+const FOR_A_WHILE: &str = "public, max-age=600, stale-while-revalidate=86400";
 /// Smaller ones fit into a packet anyway.
 const GZIP_BYTES_MIN: usize = 1024;
 /// Nothing but ours, and no page that frames us.
@@ -56,6 +60,7 @@ pub(crate) struct File {
     kind: &'static str,
     etag: String,
     is_hashed: bool,
+    is_for_others: bool,
     gzipped: OnceLock<Option<Bytes>>,
 }
 
@@ -121,7 +126,16 @@ pub(crate) async fn serve(
 }
 
 fn answer(file: &File, asked: &HeaderMap) -> Response {
-    let cache = if file.is_hashed { FOREVER } else { ASK_AGAIN };
+    let cache = match file {
+        File {
+            is_hashed: true, ..
+        } => FOREVER,
+        File {
+            is_for_others: true,
+            ..
+        } => FOR_A_WHILE,
+        File { .. } => ASK_AGAIN,
+    };
     let is_known = asked
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
@@ -152,6 +166,13 @@ fn answer(file: &File, asked: &HeaderMap) -> Response {
     if file.kind.starts_with("text/html") {
         guard(headers);
     }
+    if file.is_for_others {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            HeaderValue::from_static("cross-origin"),
+        );
+    }
     response
 }
 
@@ -175,6 +196,7 @@ impl File {
             kind: kind_of(path),
             etag: format!("\"{:016x}\"", fnv1a(&bytes)),
             is_hashed: path.starts_with(HASHED_FOLDER),
+            is_for_others: path.starts_with(EMBED_FOLDER),
             gzipped: OnceLock::new(),
             bytes,
         }
@@ -246,7 +268,7 @@ fn kind_of(path: &str) -> &'static str {
         "mp3" => "audio/mpeg",
         "ogg" => "audio/ogg",
         "wav" => "audio/wav",
-        "txt" => TEXT_PLAIN,
+        "txt" | "ts" => TEXT_PLAIN,
         _ => "application/octet-stream",
     }
 }

@@ -33,3 +33,29 @@ fn what_is_packed_unpacks_to_the_same() {
     assert_eq!(unpacked, text);
     assert!(File::new("a.png", Bytes::from(text)).gzipped().is_none());
 }
+
+#[test]
+fn what_pages_of_others_may_use() {
+    let header = |path: &str, name: &str| {
+        let file = File::new(path, Bytes::from_static(b"x"));
+        let response = answer(&file, &HeaderMap::new());
+        let value = response.headers().get(name)?.to_str().ok()?;
+        Some(value.to_owned())
+    };
+    for path in ["embed/watch.js", "embed/watch.d.ts"] {
+        assert_eq!(
+            header(path, "access-control-allow-origin").as_deref(),
+            Some("*")
+        );
+        assert_eq!(
+            header(path, "cross-origin-resource-policy").as_deref(),
+            Some("cross-origin")
+        );
+        assert_eq!(header(path, "cache-control").as_deref(), Some(FOR_A_WHILE));
+        assert!(header(path, "etag").is_some());
+    }
+    for path in ["index.html", "assets/a.js", "embedded.js"] {
+        assert_eq!(header(path, "access-control-allow-origin"), None, "{path}");
+        assert_ne!(header(path, "cache-control").as_deref(), Some(FOR_A_WHILE));
+    }
+}
