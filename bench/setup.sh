@@ -17,4 +17,8 @@ if [ -n "$missing" ]; then
     $as_root apt-get -o DPkg::Lock::Timeout=600 update
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends $missing
+    # It is started for each measurement. As a service it would take port 3478 from ours.
+    case "$missing" in *coturn*)
+        if [ -d /run/systemd/system ]; then $as_root systemctl disable --quiet --now coturn; fi ;;
+    esac
 fi
